@@ -1,0 +1,1 @@
+"""Mayfly: a checked, reported, clickable and reaped preview environment for every pull request."""

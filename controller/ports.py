@@ -1,0 +1,197 @@
+"""What the rooms need of the world, in our words. Adapters implement these; one contract suite per port holds them.
+
+Every method may raise `Unavailable` (try later) or `Refused` (waits for a person), and nothing else that is not a bug.
+A method that returns a collection returns all of it, or raises: a half-read list looks like things that are gone.
+Actions start something and return; repeating one is safe. Whoever wants to know how it went looks again.
+"""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from controller.previews.model import (
+    Comment,
+    Decision,
+    DeployOrder,
+    Ending,
+    Event,
+    Preview,
+    PreviewKey,
+    PullRequest,
+    Route,
+)
+from controller.previews.words import CheckReport, DeploymentReport
+from smoke.model import SuiteRun
+
+
+class Forge(Protocol):
+    """Where pull requests live."""
+
+    async def repositories(self) -> tuple[str, ...]: ...
+
+    async def open_pulls(self, repo: str) -> tuple[PullRequest, ...]:
+        """Every open pull request, whole."""
+        ...
+
+    async def pull(self, key: PreviewKey) -> PullRequest | None:
+        """Read by number, open or closed: the only evidence that one is closed. None: no such number."""
+        ...
+
+    async def read_file(self, repo: str, revision: str, path: str, limit: int) -> bytes | None:
+        """At most `limit` + 1 bytes of a regular file at a revision; None where there is none (a link is none)."""
+        ...
+
+    def source(self, repo: str) -> str:
+        """What `git fetch` takes to get any revision of an open pull request: a path or a URL."""
+        ...
+
+    async def comments(self, key: PreviewKey) -> tuple[Comment, ...]:
+        """What people wrote, oldest first; our own words are left out."""
+        ...
+
+    async def answer(self, key: PreviewKey, to: str, body: str) -> None:
+        """Answers the comment with id `to`, once: a second call with the same `to` edits the same answer."""
+        ...
+
+    async def say(self, key: PreviewKey, body: str) -> None:
+        """The one sticky comment, made or edited in place. Works on a closed pull request."""
+        ...
+
+    async def report_check(self, key: PreviewKey, report: CheckReport) -> None: ...
+
+    async def report_deployment(self, key: PreviewKey, report: DeploymentReport) -> None: ...
+
+    def bells(self) -> AsyncIterator[PreviewKey | None]:
+        """Rings when something may have changed: for one pull request, or (None) for any. May ring for nothing."""
+        ...
+
+
+class Platform(Protocol):
+    """Where previews run. What a preview is lives here, and is found again after a restart."""
+
+    async def previews(self) -> tuple[Preview, ...]: ...
+
+    async def preview(self, key: PreviewKey) -> Preview | None: ...
+
+    async def deploy(self, order: DeployOrder) -> None:
+        """Makes the preview, or changes it to the order; a deploy or checks still under way are superseded."""
+        ...
+
+    async def run_checks(self, key: PreviewKey, uid: str, revision: str, suite: str, order: int) -> None: ...
+
+    async def give_up(self, key: PreviewKey, uid: str, revision: str, because: str) -> None:
+        """Stops trying; phase `failed`, with the reason."""
+        ...
+
+    async def sleep(self, key: PreviewKey, uid: str, order: int) -> None:
+        """Stops the processes and keeps the database. On one that sleeps, only remembers the order."""
+        ...
+
+    async def wake(self, key: PreviewKey, uid: str, order: int) -> None: ...
+
+    async def remove(self, key: PreviewKey, uid: str) -> None:
+        """Everything of this very environment: processes, database, role, directory, routes.
+
+        Nothing is removed where the environment under `key` has another uid. Gone already is fine.
+        """
+        ...
+
+    async def visited(self, key: PreviewKey, at: datetime) -> None:
+        """A person looked at it."""
+        ...
+
+    def route(self, host: str) -> Route | None:
+        """Where a host label leads (`pr-7-web`), from memory: asked for every request."""
+        ...
+
+    def logs(self, key: PreviewKey, service: str | None, lines: int, *, follow: bool) -> AsyncIterator[str]:
+        """The last lines, then (`follow`) every new one. All services' where none is named, each line prefixed.
+
+        Raises Refused where there is no such preview or service, naming those there are.
+        """
+        ...
+
+    async def artifact(self, key: PreviewKey, suite: str, name: str) -> bytes | None:
+        """A file that the latest run of a suite left (a screenshot)."""
+        ...
+
+    def bells(self) -> AsyncIterator[PreviewKey | None]: ...
+
+
+class Databases(Protocol):
+    """Makes databases for previews on one PostgreSQL server. Names are ours; every statement quotes them."""
+
+    async def has_template(self, seed: str) -> bool:
+        """Whether a finished template for the digest `seed` exists. A half-made one does not count."""
+        ...
+
+    async def begin_template(self, seed: str) -> str:
+        """An empty database to seed, as a URL. What an earlier, interrupted seeding left is dropped first."""
+        ...
+
+    async def finish_template(self, seed: str) -> None:
+        """Seals it: IS_TEMPLATE, no connections. From here on it is cloned, never opened."""
+        ...
+
+    async def drop_template(self, seed: str) -> None: ...
+
+    async def clone(self, name: str, seed: str | None) -> str:
+        """A database `name` of its own role, from the template of `seed` (None: empty), as a URL with its password.
+
+        One that exists already is replaced, its sessions ended.
+        """
+        ...
+
+    async def size(self, name: str) -> int: ...
+
+    async def drop(self, name: str) -> None:
+        """The database and its role, sessions ended. Gone already is fine."""
+        ...
+
+    async def names(self) -> frozenset[str]:
+        """The databases that `clone` made and `drop` has not dropped."""
+        ...
+
+    async def templates(self) -> Mapping[str, datetime]:
+        """Finished templates by seed, with when each was last cloned."""
+        ...
+
+
+class History(Protocol):
+    """What happened. Losing it loses the past, not the previews."""
+
+    async def record(self, events: Collection[Event]) -> None: ...
+
+    async def timeline(self, key: PreviewKey, limit: int = 200) -> tuple[Event, ...]:
+        """Oldest first, the latest `limit`."""
+        ...
+
+    async def decide(self, decision: Decision) -> bool:
+        """Keeps it; False where its origin has decided already. Two of one order get different ones."""
+        ...
+
+    async def decisions(self) -> Mapping[PreviewKey, tuple[Decision, ...]]:
+        """Everybody's, by preview, in order."""
+        ...
+
+    async def record_run(self, key: PreviewKey, order: int, run: SuiteRun) -> bool:
+        """Keeps a finished run with every attempt; False where it was kept before."""
+        ...
+
+    async def runs(self, key: PreviewKey, suite: str, limit: int = 50) -> tuple[SuiteRun, ...]:
+        """Oldest first, the latest `limit`."""
+        ...
+
+    async def end(self, ending: Ending) -> None: ...
+
+    async def endings(self) -> Mapping[PreviewKey, Ending]:
+        """The latest of each preview."""
+        ...
+
+    async def said(self) -> Mapping[PreviewKey, Mapping[str, str]]:
+        """Digest of what was last said, by preview and channel."""
+        ...
+
+    async def remember_said(self, key: PreviewKey, channel: str, digest: str) -> None: ...
+
+    async def close(self) -> None: ...

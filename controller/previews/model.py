@@ -1,0 +1,362 @@
+"""The nouns of a preview environment. No behaviour that needs I/O or a clock."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from controller.previews.spec import Spec
+from smoke.model import SuiteRun
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PreviewKey:
+    """Names one preview for its whole life. Everything else is looked up."""
+
+    repo: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.repo}#{self.number}"
+
+
+def short(revision: str) -> str:
+    """A revision for people; inside it is always whole."""
+    return revision[:7]
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """What the forge says, already stripped to what we decide on."""
+
+    key: PreviewKey
+    head: str
+    is_open: bool
+    pushed_at: datetime
+    branch: str = ""
+    base: str = "main"
+    title: str = ""
+    author: str = ""
+    merged: bool = False
+    draft: bool = False
+    from_fork: bool = False
+    labels: frozenset[str] = frozenset()
+    paths: frozenset[str] | None = None
+    """The files it changes; None where the forge did not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What a person wrote on a pull request. `id` is the forge's own."""
+
+    id: str
+    author: str
+    body: str
+    created_at: datetime
+
+
+class Phase(StrEnum):
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+    SLEEPING = "sleeping"
+    TERMINATING = "terminating"
+
+
+class StepState(StrEnum):
+    RUNNING = "running"
+    DONE = "done"
+    REUSED = "reused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a deploy: `checkout`, `build web`, `seed`, `clone`, `migrate`, `start web`. In the order they ran."""
+
+    name: str
+    state: StepState
+    started_at: datetime
+    took: timedelta = timedelta()
+    detail: str = ""
+
+
+class ServiceState(StrEnum):
+    WAITING = "waiting"
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    CRASHED = "crashed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A process of the preview as it is now. `reason` tells why it is not healthy."""
+
+    name: str
+    state: ServiceState
+    host: str = ""
+    """The host name it is reached by; empty where it has no port."""
+    restarts: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """How the preview's database was made. `seeded_in` is None where an earlier seed was used again."""
+
+    seed: str
+    """Short digest of the seed's inputs; empty where the database began empty."""
+    size: int
+    """Bytes, right after the clone."""
+    cloned_in: timedelta
+    seeded_in: timedelta | None = None
+    migrated_in: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckJob:
+    """One run of a suite against the preview, as the platform has it. `run` is None while it goes on."""
+
+    suite: str
+    revision: str
+    order: int
+    started_at: datetime
+    run: SuiteRun | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What the platform says."""
+
+    key: PreviewKey
+    uid: str
+    """Of this very environment: one made anew under the same key has another. Removal names it."""
+    revision: str
+    phase: Phase
+    phase_since: datetime
+    created_at: datetime
+    url: str = ""
+    reason: str = ""
+    """Why it is in this phase, where that is news: what failed, what it waits for."""
+    logs: str = ""
+    """The last lines of whatever failed; redacted, not escaped."""
+    steps: tuple[Step, ...] = ()
+    services: tuple[Service, ...] = ()
+    database: Database | None = None
+    jobs: tuple[CheckJob, ...] = ()
+    last_visit: datetime | None = None
+    deploy_order: int = 0
+    """The latest order to deploy that it carried out; see `Wishes`."""
+    rest_order: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeployOrder:
+    """Everything a platform needs to make or change a preview."""
+
+    key: PreviewKey
+    revision: str
+    spec: Spec
+    host: str
+    """Host label of the preview's main service, unique among the previews alive: `pr-7-web`."""
+    order: int = 0
+    fresh_database: bool = False
+    branch: str = ""
+
+
+class Verb(StrEnum):
+    """What people may ask of a preview, as `/preview VERB`."""
+
+    UP = "up"
+    DOWN = "down"
+    REDEPLOY = "redeploy"
+    RESEED = "reseed"
+    CHECKS = "checks"
+    EXTEND = "extend"
+    PIN = "pin"
+    UNPIN = "unpin"
+    SLEEP = "sleep"
+    WAKE = "wake"
+    LOGS = "logs"
+    HELP = "help"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided, with who and why. `order` is when, in microseconds since 1970, and names it."""
+
+    key: PreviewKey
+    order: int
+    verb: Verb
+    actor: str
+    at: datetime
+    argument: str = ""
+    because: str = ""
+    origin: str = ""
+    """Where it was said (`comment:41`, `api:<idempotency key>`): the same origin decides once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """All decisions about one preview, folded: what people want of it now. An order of 0 was never given."""
+
+    down: bool = False
+    down_by: str = ""
+    pinned_by: str = ""
+    """Who stopped the clock; empty where it runs."""
+    extended_until: datetime | None = None
+    deploy_order: int = 0
+    reseed_order: int = 0
+    check_order: int = 0
+    rest_order: int = 0
+    resting: bool = False
+    """Whether the latest rest order was `sleep` rather than `wake`."""
+    last_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why the last environment of a pull request was removed."""
+
+    key: PreviewKey
+    because: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SpecProblem:
+    """The spec at the head cannot be used; `text` is for the person who wrote it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that is known about one pull request when it is decided about.
+
+    `pull` is None where the forge did not say anything about it, which proves nothing.
+    """
+
+    key: PreviewKey
+    pull: PullRequest | None = None
+    preview: Preview | None = None
+    spec: Spec | SpecProblem | None = None
+    wishes: Wishes = field(default_factory=Wishes)
+    ending: Ending | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The operator's choices, from the policy."""
+
+    max_alive: int = 30
+    max_removals: int = 5
+    """More than this in one round, and a person is asked first."""
+    quiet_period: timedelta = timedelta(milliseconds=400)
+    give_up_after: timedelta = timedelta(minutes=15)
+    sleep_after: timedelta = timedelta(hours=2)
+    expire_after: timedelta = timedelta(days=3)
+    max_life: timedelta = timedelta(days=14)
+    """Nothing lives longer, pinned or not."""
+    forks: bool = False
+    approved_removals: frozenset[str] = frozenset()
+    """Uids of the previews whose removal in bulk a person has approved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    order: DeployOrder
+    because: str
+
+    @property
+    def key(self) -> PreviewKey:
+        return self.order.key
+
+
+@dataclass(frozen=True, slots=True)
+class RunChecks:
+    key: PreviewKey
+    uid: str
+    revision: str
+    suite: str
+    order: int
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Leave it as it is for people to look at, and do not try this revision again."""
+
+    key: PreviewKey
+    uid: str
+    revision: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    key: PreviewKey
+    uid: str
+    order: int
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    key: PreviewKey
+    uid: str
+    order: int
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    key: PreviewKey
+    uid: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Nothing is done, and the pull request is told why. `until`, where set, is when to look again."""
+
+    key: PreviewKey
+    because: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Something looks wrong enough that a person should decide. `uids` are what it is about."""
+
+    because: str
+    uids: frozenset[str]
+
+
+Action = Deploy | RunChecks | GiveUp | Sleep | Wake | Remove | Hold | Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a preview's timeline."""
+
+    key: PreviewKey
+    at: datetime
+    kind: str
+    text: str
+    actor: str = "mayfly"
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a host name leads. `address` is None while nothing answers there."""
+
+    key: PreviewKey
+    service: str
+    phase: Phase
+    address: tuple[str, int] | None = None
+    reason: str = ""
+    logs: str = ""
+    step: str = ""
+    """What it is doing while it starts."""

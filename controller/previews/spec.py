@@ -1,0 +1,191 @@
+"""`.preview.yaml`: what the application is, said by whoever can push. The policy can only be tightened by it.
+
+Values of `command`, `env` and `url` may use `{sha}`, `{number}`, `{url}` and `{port}`; filled in after a command
+is split into words, so that no value becomes a second word, and nothing is ever given to a shell.
+"""
+
+import re
+import shlex
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from smoke.documents import Duration, Size, Strict, load
+from smoke.spec import Check
+
+FILE = ".preview.yaml"
+
+
+def _inside(text: str) -> str:
+    path = PurePosixPath(text)
+    if not text or path.is_absolute() or ".." in path.parts or "\0" in text:
+        raise ValueError(f"{text!r} is not a path inside the repository")
+    return str(path)
+
+
+def _words(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        raise ValueError(f"not a command: {error}") from None
+
+
+RepoPath = Annotated[str, AfterValidator(_inside)]
+Command = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_words),
+    Field(min_length=1),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+ServiceName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$")]
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class Resources(Strict):
+    memory: Size = 512 * 2**20
+    """Most memory of one process of the service, in bytes (`512Mi`)."""
+    cpu: float = Field(1.0, gt=0, le=64)
+    """Cores (Kubernetes only; on the embedded platform all previews share the machine evenly)."""
+
+
+class Build(Strict):
+    """Made once for its inputs, and used again by every revision and preview that has the same."""
+
+    command: Command
+    inputs: list[RepoPath] = []
+    """Files or folders that decide the result; the whole repository where none are named."""
+    outputs: list[RepoPath] = Field(min_length=1)
+    """Files or folders that the command makes."""
+
+
+class ServiceSpec(Strict):
+    command: Command | None = None
+    """What to run: words, or a list of words. No shell is involved unless you name one."""
+    image: str | None = None
+    """Container image (Kubernetes only)."""
+    build: Build | None = None
+    port: int | None = Field(None, ge=1, le=65535)
+    """The port it listens on. On the embedded platform it gets a free one instead: use `{port}` or `$PORT`."""
+    health: str | None = Field(None, pattern=r"^/")
+    """Path that answers below 400 once the service works; where there is none, an open port is enough."""
+    env: dict[EnvName, str] = {}
+    depends_on: list[ServiceName] = []
+    resources: Resources = Resources()
+
+    @model_validator(mode="after")
+    def _runs_something(self) -> "ServiceSpec":
+        if self.command is None and self.image is None:
+            raise ValueError("a service needs a `command` or an `image`")
+        return self
+
+
+class SeedCommand(Strict):
+    command: Command
+    """Fills the empty database in `$DATABASE_URL`."""
+    inputs: list[RepoPath] = Field(min_length=1)
+    """Files or folders that decide what it makes: the seed is made again only when they change."""
+
+
+class Postgres(Strict):
+    seed: list[RepoPath] | SeedCommand | None = None
+    """SQL files loaded in order, or a command. Made once per distinct seed, then cloned for every preview."""
+    migrate: Command | None = None
+    """Runs in the checkout on the populated clone, with the database's URL in `env`."""
+    env: EnvName = "DATABASE_URL"
+    """The variable that carries the database's URL to the services, the migration, and `command` checks."""
+    on_push: Literal["fresh", "keep"] = "fresh"
+    """`fresh`: every revision starts from the seed, so that its migrations are tried as they will be on main.
+    `keep`: data that people entered stays, and only new migrations run."""
+
+
+class DatabaseSpec(Strict):
+    postgres: Postgres | None = None
+
+
+class Checks(Strict):
+    smoke: list[Check] = []
+    """Quick checks, run first."""
+    e2e: list[Check] = []
+    """Run once smoke has passed."""
+
+    def suites(self) -> Mapping[str, list[Check]]:
+        """In the order they run; empty ones are left out."""
+        return {name: checks for name, checks in (("smoke", self.smoke), ("e2e", self.e2e)) if checks}
+
+
+class Trigger(Strict):
+    drafts: bool = True
+    """Whether a draft pull request gets a preview."""
+    authors: list[str] = []
+    """Only these authors' pull requests; everybody's where empty."""
+    paths: list[str] = []
+    """Globs (`src/**`): only pull requests that change one of them; any where empty."""
+
+
+class Lifetime(Strict):
+    sleep_after: Duration | None = None
+    """Idle for this long, its processes are stopped; the next visit wakes it. The policy's where unset."""
+    expire_after: Duration | None = None
+    """Nobody pushed, commanded or visited for this long: removed."""
+    max: Duration | None = None
+    """Removed at this age whatever happens, unless pinned."""
+
+
+class Spec(Strict):
+    """What the application is, at one revision."""
+
+    services: dict[ServiceName, ServiceSpec] = Field(min_length=1)
+    database: DatabaseSpec = DatabaseSpec()
+    checks: Checks = Checks()
+    trigger: Trigger = Trigger()
+    lifetime: Lifetime = Lifetime()
+    url: str = Field("pr-{number}-{repo}", pattern=r"^pr-\{number\}-[a-z0-9{}-]{1,40}$")
+    """Host label of the preview: one label, so that a wildcard certificate fits. May use `{repo}` and `{service}`."""
+
+    @model_validator(mode="after")
+    def _start_order_exists(self) -> "Spec":
+        for name, service in self.services.items():
+            for other in service.depends_on:
+                if other not in self.services:
+                    raise ValueError(f"service `{name}` depends on `{other}`, which is not a service here")
+        try:
+            self.start_order()
+        except CycleError as error:
+            raise ValueError(f"services depend on each other in a circle: {' → '.join(error.args[1])}") from None
+        return self
+
+    def start_order(self) -> list[str]:
+        """Services, each after those it depends on. Raises graphlib.CycleError."""
+        return list(
+            TopologicalSorter({name: service.depends_on for name, service in self.services.items()}).static_order()
+        )
+
+    @property
+    def main_service(self) -> str:
+        """The one the preview's URL leads to: `web` if there is one with a port, else the first with a port."""
+        with_port = [name for name, service in self.services.items() if service.port is not None]
+        return "web" if "web" in with_port else next(iter(with_port), "")
+
+    @property
+    def postgres(self) -> Postgres | None:
+        return self.database.postgres
+
+    def files(self) -> list[str]:
+        """Paths that must be regular files (or, for inputs, exist) at the revision."""
+        seed = self.postgres.seed if self.postgres else None
+        return list(seed) if isinstance(seed, list) else []
+
+
+def parse(source: bytes | str, revision: str) -> Spec:
+    """Raises DocumentError, whose text is meant for the pull request."""
+    return load(source, Spec, f"{FILE} at {revision[:7]}")
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Puts `{sha}` and friends in; any other brace stays as it is. One pass, so that a value is never filled again."""
+    return re.sub(r"\{([a-z]+)\}", lambda match: values.get(match[1], match[0]), text)
