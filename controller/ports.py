@@ -20,7 +20,7 @@ from controller.previews.model import (
     PullRequest,
     Route,
 )
-from controller.previews.words import CheckReport, DeploymentReport
+from controller.previews.words import CheckReport, Conversation, DeploymentReport
 from smoke.model import SuiteRun
 
 
@@ -63,6 +63,18 @@ class Forge(Protocol):
 
     def bells(self) -> AsyncIterator[PreviewKey | None]:
         """Rings when something may have changed: for one pull request, or (None) for any. May ring for nothing."""
+        ...
+
+
+class Conversations(Protocol):
+    """A forge whose pull request pages are ours to show (the embedded one)."""
+
+    async def conversation(self, key: PreviewKey) -> Conversation:
+        """Raises Refused where there is no such pull request."""
+        ...
+
+    async def comment(self, key: PreviewKey, author: str, body: str) -> str:
+        """A person writes; the bell rings. Returns the comment's id."""
         ...
 
 

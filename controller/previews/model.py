@@ -179,6 +179,8 @@ class Verb(StrEnum):
     WAKE = "wake"
     LOGS = "logs"
     HELP = "help"
+    APPROVE_REMOVAL = "approve-removal"
+    """The operator's: lets a removal go on that was one of too many at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +210,13 @@ class Wishes:
     deploy_order: int = 0
     reseed_order: int = 0
     check_order: int = 0
+    up_order: int = 0
+    """The latest order that brings a removed preview back."""
     rest_order: int = 0
     resting: bool = False
     """Whether the latest rest order was `sleep` rather than `wake`."""
+    removal_approved: int = 0
+    """The latest order that lets it be removed among many."""
     last_at: datetime | None = None
 
 
@@ -259,8 +265,6 @@ class Rules:
     max_life: timedelta = timedelta(days=14)
     """Nothing lives longer, pinned or not."""
     forks: bool = False
-    approved_removals: frozenset[str] = frozenset()
-    """Uids of the previews whose removal in bulk a person has approved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,10 +331,10 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Something looks wrong enough that a person should decide. `uids` are what it is about."""
+    """Something looks wrong enough that a person should decide. `keys` are what it is about."""
 
     because: str
-    uids: frozenset[str]
+    keys: frozenset[PreviewKey]
 
 
 Action = Deploy | RunChecks | GiveUp | Sleep | Wake | Remove | Hold | Ask

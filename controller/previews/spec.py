@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from smoke.documents import Duration, Size, Strict, load
-from smoke.spec import Check
+from smoke.spec import Check, Suite
 
 FILE = ".preview.yaml"
 
@@ -108,9 +108,9 @@ class DatabaseSpec(Strict):
 
 
 class Checks(Strict):
-    smoke: list[Check] = []
+    smoke: Suite = []
     """Quick checks, run first."""
-    e2e: list[Check] = []
+    e2e: Suite = []
     """Run once smoke has passed."""
 
     def suites(self) -> Mapping[str, list[Check]]:

@@ -66,3 +66,25 @@ class Words:
     comment: str | None = None
     checks: tuple[CheckReport, ...] = ()
     deployment: DeploymentReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One comment of a conversation. `sticky` is ours, edited in place; `answers` is the id of what it answers."""
+
+    id: str
+    author: str
+    body: str
+    created_at: datetime
+    updated_at: datetime
+    sticky: bool = False
+    answers: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A pull request's page, as the embedded forge shows it: comments oldest first, the latest check of each name."""
+
+    entries: tuple[Entry, ...]
+    checks: tuple[CheckReport, ...]
+    deployment: DeploymentReport | None

@@ -1,0 +1,161 @@
+"""What the checks of a preview said, as tables, details, annotations and check runs. Pure functions."""
+
+from collections.abc import Iterator
+
+from controller.previews.markdown import SUMMARY_LIMIT, block, code, cut, fit, inline
+from controller.previews.model import Case, CheckJob, Phase, SpecProblem
+from controller.previews.plan import current_job
+from controller.previews.spec import FILE, Spec
+from controller.previews.words import Annotation, CheckReport, CheckStatus
+from smoke.documents import format_duration
+from smoke.model import CheckResult, Outcome, SuiteRun
+
+ICONS = {Outcome.PASSED: "✅", Outcome.FAILED: "❌", Outcome.BROKEN: "⚠️"}
+STATUS = {
+    Outcome.PASSED: CheckStatus.SUCCESS,
+    Outcome.FAILED: CheckStatus.FAILURE,
+    Outcome.BROKEN: CheckStatus.ACTION_REQUIRED,
+}
+
+
+def table(jobs: list[CheckJob]) -> str:
+    """A row for each check; empty where there is none."""
+    rows = [row for job in jobs for row in _rows(job)]
+    return "\n".join(["| check | result | attempts | time |", "| --- | --- | --- | --- |", *rows]) if rows else ""
+
+
+def _rows(job: CheckJob) -> Iterator[str]:
+    if job.run is None:
+        yield f"| {job.suite} | ⏳ running | | |"
+        return
+    if job.run.error:
+        yield f"| {job.suite} | {ICONS[Outcome.BROKEN]} {inline(job.run.error)} | | |"
+    for result in job.run.results:
+        took = format_duration(result.took) if result.attempts else ""
+        count = str(len(result.attempts) or "")
+        yield f"| {job.suite} › {inline(result.name, 80)} | {_result(result)} | {count} | {took} |"
+
+
+def _result(result: CheckResult) -> str:
+    if result.skipped is not None:
+        return f"skipped: {inline(result.skipped, 120)}"
+    if not result.flaky:
+        return f"{ICONS[result.outcome]} {result.outcome}{_tally(result)}"
+    if any(attempt.outcome is not Outcome.PASSED for attempt in result.attempts):
+        return f"⚠️ flaky: passed on attempt {len(result.attempts)}{_tally(result)}"
+    return f"⚠️ passed with flaky tests{_tally(result)}"
+
+
+def _tally(result: CheckResult) -> str:
+    """How the tests inside a check went: ` (11 of 12 passed)`."""
+    ran = [test for test in result.cases if test.skipped is None]
+    passed = sum(test.outcome is Outcome.PASSED for test in ran)
+    return f" ({passed} of {len(ran)} tests)" if ran else ""
+
+
+def failures(run: SuiteRun) -> Iterator[str]:
+    for result in run.results:
+        for name, one in _bad(result):
+            last = one.attempts[-1] if one.attempts else None
+            message = f": {inline(last.message)}" if last and last.message else ""
+            place = f" ({code(f'{one.file}:{one.line or 1}')})" if one.file else ""
+            yield f"**{inline(run.suite)} › {inline(name, 160)}** {one.outcome}{message}{place}"
+            if last and last.details:
+                yield block(last.details)
+
+
+def _bad(result: CheckResult) -> Iterator[tuple[str, CheckResult]]:
+    """What to show of a check that did not pass: the tests inside it that failed, or itself where none did."""
+    if result.skipped is not None or result.outcome is Outcome.PASSED:
+        return
+    tests = [test for test in result.cases if test.skipped is None and test.outcome is not Outcome.PASSED]
+    if tests:
+        yield from ((f"{result.name} › {test.name}", test) for test in tests)
+    else:
+        yield result.name, result
+
+
+def check_reports(case: Case) -> tuple[CheckReport, ...]:
+    """One check run for each suite, of the revision that the preview runs and no other."""
+    preview = case.preview
+    if preview is None or preview.phase is Phase.TERMINATING or not isinstance(case.spec, Spec):
+        return ()
+    if case.pull is None or case.pull.head != preview.revision:
+        return ()  # the spec at hand is the head's, not this revision's
+    reports: list[CheckReport] = []
+    blocked = f"the preview did not start: {preview.reason}" if preview.phase is Phase.FAILED else ""
+    for suite in case.spec.checks.suites():
+        job = current_job(case, preview, suite)
+        reports.append(_check_report(case, preview.revision, suite, job, blocked))
+        if job and job.run and job.run.outcome is not Outcome.PASSED:
+            blocked = f"{suite} did not pass"
+    return tuple(reports)
+
+
+def _check_report(case: Case, revision: str, suite: str, job: CheckJob | None, blocked: str) -> CheckReport:
+    name = f"mayfly/{suite}"
+    external_id = f"{case.key}:{suite}:{revision}:{case.wishes.check_order}"
+    if job is None and blocked:
+        title = cut(f"not run: {blocked}", 200)
+        return CheckReport(name, revision, CheckStatus.ACTION_REQUIRED, title, inline(title), external_id)
+    if job is None:
+        return CheckReport(name, revision, CheckStatus.QUEUED, "waiting for the preview", "", external_id)
+    if job.run is None:
+        return CheckReport(
+            name, revision, CheckStatus.IN_PROGRESS, "running", "", external_id, started_at=job.started_at
+        )
+    return CheckReport(
+        name,
+        revision,
+        STATUS[job.run.outcome],
+        _title(job.run),
+        fit(_summary(job), SUMMARY_LIMIT),
+        external_id,
+        tuple(_annotations(job.run)),
+        job.started_at,
+        job.started_at + job.run.took,
+    )
+
+
+def _title(run: SuiteRun) -> str:
+    if run.outcome is not Outcome.PASSED:
+        return cut(why_not(run), 200)
+    flaky = sum(result.flaky for result in run.results)
+    return f"passed in {format_duration(run.took)}" + (f", {flaky} flaky" if flaky else "")
+
+
+def _summary(job: CheckJob) -> list[str]:
+    return [table([job]), *(failures(job.run) if job.run else ())]
+
+
+def _annotations(run: SuiteRun) -> Iterator[Annotation]:
+    for result in run.results:
+        for name, one in _bad(result):
+            if one.file and one.attempts:
+                last = one.attempts[-1]
+                yield Annotation(one.file, one.line or 1, cut(name, 200), cut(last.message or last.details, 2000))
+
+
+def spec_check(case: Case) -> tuple[CheckReport, ...]:
+    """A spec that cannot be used is a failed check on its commit, so that nobody merges past it unseen."""
+    if not isinstance(case.spec, SpecProblem) or case.pull is None or not case.pull.is_open:
+        return ()
+    head = case.pull.head
+    summary = fit([block(case.spec.text)], SUMMARY_LIMIT)
+    title = f"{FILE} cannot be used"
+    return (CheckReport("mayfly/spec", head, CheckStatus.FAILURE, title, summary, f"{case.key}:spec:{head}"),)
+
+
+def why_not(run: SuiteRun) -> str:
+    failed = [result.name for result in run.results if result.skipped is None and result.outcome is Outcome.FAILED]
+    broken = [result.name for result in run.results if result.skipped is None and result.outcome is Outcome.BROKEN]
+    if failed:
+        return f"{run.suite} failed: {_names(failed)}"
+    if broken:
+        return f"{run.suite} could not be run: {_names(broken)}"
+    return f"{run.suite} could not be run: {run.error or 'no check ran'}"
+
+
+def _names(names: list[str]) -> str:
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return ", ".join(names[:2]) + more

@@ -1,0 +1,205 @@
+"""A forge in memory: a small world to change and to read, never a list of expected calls.
+
+    forge = FakeForge()
+    key = forge.open("shop", files={".preview.yaml": SPEC})
+    forge.push(key)
+    forge.down = True
+
+It keeps the same promises as the real ones: `tests/contracts/forge.py` runs on it.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from controller.errors import Refused, Unavailable
+from controller.previews.model import Comment, PreviewKey, PullRequest
+from controller.previews.words import CheckReport, Conversation, DeploymentReport, Entry
+
+MAX_COMMENT = 65_536
+
+
+class FakeForge:
+    """`down`: every call is Unavailable. `mute`: reading works, saying anything is Refused (a locked thread).
+
+    `half` and `empty` lie as a forge that misreads does: lists lose every other pull request, or all of them, while
+    reading one by number still tells the truth.
+    """
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.now = now
+        self.down = False
+        self.mute = False
+        self.half = False
+        self.empty = False
+        self.pulls: dict[PreviewKey, PullRequest] = {}
+        self.entries: dict[PreviewKey, list[Entry]] = {}
+        self.checks: dict[PreviewKey, dict[str, CheckReport]] = {}
+        self.deployments: dict[PreviewKey, DeploymentReport] = {}
+        self._repos: dict[str, int] = {}
+        self._files: dict[tuple[str, str], dict[str, bytes]] = {}
+        self._listeners: set[asyncio.Queue[PreviewKey | None]] = set()
+        self._made = 0
+
+    # What happens in the world
+
+    def add_repository(self, repo: str) -> None:
+        self._repos.setdefault(repo, 0)
+
+    def open(
+        self,
+        repo: str = "shop",
+        branch: str = "feature",
+        files: Mapping[str, str] | None = None,
+        **changes: object,
+    ) -> PreviewKey:
+        """A person opens a pull request; `changes` are further fields of it (`draft=True`, `from_fork=True`)."""
+        self.add_repository(repo)
+        self._repos[repo] += 1
+        key = PreviewKey(repo, self._repos[repo])
+        pull = PullRequest(key, head="", is_open=True, pushed_at=self.now(), branch=branch, title=branch, author="ada")
+        self.pulls[key] = replace(pull, **changes)  # type: ignore[arg-type]  # fields by name, as `replace` takes them
+        self.push(key, files)
+        return key
+
+    def push(self, key: PreviewKey, files: Mapping[str, str] | None = None) -> str:
+        """The branch moves to a new revision, with these files changed. Returns the revision."""
+        self._made += 1
+        revision = hashlib.sha1(f"{key} {self._made}".encode(), usedforsecurity=False).hexdigest()
+        pull = self.pulls[key]
+        before = self._files.get((key.repo, pull.head), {})
+        changed = {path: text.encode() for path, text in (files or {}).items()}
+        self._files[key.repo, revision] = before | changed
+        paths = (pull.paths or frozenset()) | changed.keys()
+        self.pulls[key] = replace(pull, head=revision, pushed_at=self.now(), paths=paths)
+        self.ring(key)
+        return revision
+
+    def edit(self, key: PreviewKey, **changes: object) -> None:
+        """A person changes it: `labels=frozenset({"keep"})`, `draft=False`."""
+        self.pulls[key] = replace(self.pulls[key], **changes)  # type: ignore[arg-type]  # likewise
+        self.ring(key)
+
+    def close(self, key: PreviewKey) -> None:
+        self.edit(key, is_open=False)
+
+    def merge(self, key: PreviewKey) -> None:
+        self.edit(key, is_open=False, merged=True)
+
+    def ring(self, key: PreviewKey | None = None) -> None:
+        for listener in self._listeners:
+            listener.put_nowait(key)
+
+    # What can be read of it in a test
+
+    def sticky(self, key: PreviewKey) -> str:
+        """Our one comment; empty where there is none."""
+        return next((entry.body for entry in self.entries.get(key, []) if entry.sticky), "")
+
+    def answers(self, key: PreviewKey) -> list[str]:
+        return [entry.body for entry in self.entries.get(key, []) if entry.answers]
+
+    # The port
+
+    async def repositories(self) -> tuple[str, ...]:
+        self._reach()
+        return tuple(sorted(self._repos))
+
+    async def open_pulls(self, repo: str) -> tuple[PullRequest, ...]:
+        self._reach(repo)
+        pulls = tuple(pull for key, pull in sorted(self.pulls.items()) if key.repo == repo and pull.is_open)
+        if self.empty:
+            return ()
+        return pulls[::2] if self.half else pulls
+
+    async def pull(self, key: PreviewKey) -> PullRequest | None:
+        self._reach(key.repo)
+        return self.pulls.get(key)
+
+    async def read_file(self, repo: str, revision: str, path: str, limit: int) -> bytes | None:
+        self._reach(repo)
+        if (repo, revision) not in self._files:
+            raise Unavailable(f"{repo} has no revision {revision}")
+        content = self._files[repo, revision].get(path)
+        return None if content is None else content[: limit + 1]
+
+    def source(self, repo: str) -> str:
+        return f"/nowhere/{repo}.git"
+
+    async def comments(self, key: PreviewKey) -> tuple[Comment, ...]:
+        self._known(key)
+        people = (entry for entry in self.entries.get(key, []) if not entry.sticky and not entry.answers)
+        return tuple(Comment(entry.id, entry.author, entry.body, entry.created_at) for entry in people)
+
+    async def answer(self, key: PreviewKey, to: str, body: str) -> None:
+        self._may_say(key, body)
+        self._upsert(key, body, answers=to)
+
+    async def say(self, key: PreviewKey, body: str) -> None:
+        self._may_say(key, body)
+        self._upsert(key, body, sticky=True)
+
+    async def report_check(self, key: PreviewKey, report: CheckReport) -> None:
+        self._may_say(key)
+        self.checks.setdefault(key, {})[report.name] = report
+
+    async def report_deployment(self, key: PreviewKey, report: DeploymentReport) -> None:
+        self._may_say(key)
+        self.deployments[key] = report
+
+    async def bells(self) -> AsyncIterator[PreviewKey | None]:
+        listener: asyncio.Queue[PreviewKey | None] = asyncio.Queue()
+        self._listeners.add(listener)
+        try:
+            while True:
+                yield await listener.get()
+        finally:
+            self._listeners.discard(listener)
+
+    async def conversation(self, key: PreviewKey) -> Conversation:
+        self._known(key)
+        checks = tuple(report for _, report in sorted(self.checks.get(key, {}).items()))
+        return Conversation(tuple(self.entries.get(key, [])), checks, self.deployments.get(key))
+
+    async def comment(self, key: PreviewKey, author: str, body: str) -> str:
+        self._known(key)
+        entry = self._add(key, author, body)
+        self.ring(key)
+        return entry.id
+
+    # How
+
+    def _reach(self, repo: str | None = None) -> None:
+        if self.down:
+            raise Unavailable("the forge is down")
+        if repo is not None and repo not in self._repos:
+            raise Unavailable(f"there is no repository {repo}")
+
+    def _known(self, key: PreviewKey) -> None:
+        self._reach(key.repo)
+        if key not in self.pulls:
+            raise Refused(f"there is no pull request {key}")
+
+    def _may_say(self, key: PreviewKey, body: str = "") -> None:
+        self._known(key)
+        if self.mute:
+            raise Refused("the conversation is locked")
+        if len(body) > MAX_COMMENT:
+            raise Refused(f"a comment has at most {MAX_COMMENT} characters")
+
+    def _add(self, key: PreviewKey, author: str, body: str, *, sticky: bool = False, answers: str = "") -> Entry:
+        self._made += 1
+        entry = Entry(str(self._made), author, body, self.now(), self.now(), sticky=sticky, answers=answers)
+        self.entries.setdefault(key, []).append(entry)
+        return entry
+
+    def _upsert(self, key: PreviewKey, body: str, *, sticky: bool = False, answers: str = "") -> None:
+        entries = self.entries.setdefault(key, [])
+        with suppress(StopIteration):
+            index = next(i for i, entry in enumerate(entries) if (entry.sticky, entry.answers) == (sticky, answers))
+            entries[index] = replace(entries[index], body=body, updated_at=self.now())
+            return
+        self._add(key, "mayfly", body, sticky=sticky, answers=answers)

@@ -1,0 +1,81 @@
+"""History in memory: what was kept can be read straight from its fields."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from controller.errors import Unavailable
+from controller.previews.model import Decision, Ending, Event, PreviewKey
+from smoke.model import SuiteRun
+
+
+class FakeHistory:
+    """`down`: every call is Unavailable."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.events: dict[PreviewKey, list[Event]] = {}
+        self.kept_decisions: dict[PreviewKey, list[Decision]] = {}
+        self.kept_runs: dict[PreviewKey, list[tuple[int, SuiteRun]]] = {}
+        self.kept_endings: dict[PreviewKey, Ending] = {}
+        self.kept_words: dict[PreviewKey, dict[str, str]] = {}
+
+    async def record(self, events: Collection[Event]) -> None:
+        self._reach()
+        for event in events:
+            self.events.setdefault(event.key, []).append(event)
+
+    async def timeline(self, key: PreviewKey, limit: int = 200) -> tuple[Event, ...]:
+        self._reach()
+        return tuple(self.events.get(key, [])[-limit:])
+
+    async def decide(self, decision: Decision) -> bool:
+        self._reach()
+        kept = [one for many in self.kept_decisions.values() for one in many]
+        if decision.origin and decision.origin in {one.origin for one in kept}:
+            return False
+        order = decision.order
+        while order in {one.order for one in kept}:
+            order += 1
+        mine = self.kept_decisions.setdefault(decision.key, [])
+        mine.append(replace(decision, order=order))
+        mine.sort(key=lambda one: one.order)
+        return True
+
+    async def decisions(self) -> Mapping[PreviewKey, tuple[Decision, ...]]:
+        self._reach()
+        return {key: tuple(kept) for key, kept in self.kept_decisions.items()}
+
+    async def record_run(self, key: PreviewKey, order: int, run: SuiteRun) -> bool:
+        self._reach()
+        mine = self.kept_runs.setdefault(key, [])
+        if any((order, run.suite, run.revision) == (at, one.suite, one.revision) for at, one in mine):
+            return False
+        mine.append((order, run))
+        return True
+
+    async def runs(self, key: PreviewKey, suite: str, limit: int = 50) -> tuple[SuiteRun, ...]:
+        self._reach()
+        return tuple(run for _, run in self.kept_runs.get(key, []) if run.suite == suite)[-limit:]
+
+    async def end(self, ending: Ending) -> None:
+        self._reach()
+        self.kept_endings[ending.key] = ending
+
+    async def endings(self) -> Mapping[PreviewKey, Ending]:
+        self._reach()
+        return dict(self.kept_endings)
+
+    async def said(self) -> Mapping[PreviewKey, Mapping[str, str]]:
+        self._reach()
+        return {key: dict(words) for key, words in self.kept_words.items()}
+
+    async def remember_said(self, key: PreviewKey, channel: str, digest: str) -> None:
+        self._reach()
+        self.kept_words.setdefault(key, {})[channel] = digest
+
+    async def close(self) -> None:
+        pass
+
+    def _reach(self) -> None:
+        if self.down:
+            raise Unavailable("History is down")
