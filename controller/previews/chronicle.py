@@ -1,6 +1,6 @@
 """The timeline: what was done and why, how each preview fared, what its checks said. Kept in History as it happens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol, assert_never
@@ -21,6 +21,7 @@ from controller.previews.model import (
     RunChecks,
     Sleep,
     Wake,
+    kind_of,
     short,
 )
 from smoke.documents import format_duration
@@ -36,7 +37,7 @@ class Meter(Protocol):
     def acted(self, kind: str) -> None: ...
     def deployed(self, seconds: float, outcome: str) -> None: ...
     def checked(self, suite: str, outcome: str) -> None: ...
-    def set_previews(self, counts: dict[str, int]) -> None: ...
+    def set_previews(self, counts: Mapping[str, int]) -> None: ...
 
 
 class Chronicle:
@@ -66,8 +67,7 @@ class Chronicle:
                 what = "removed"
             case _:
                 assert_never(action)
-        kind = type(action).__name__.lower()
-        await self._record(action.key, kind, f"{what}: {action.because}", revision)
+        await self._record(action.key, kind_of(action), f"{what}: {action.because}", revision)
 
     async def observe(self, world: World) -> None:
         for preview in world.previews:

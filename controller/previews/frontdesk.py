@@ -1,4 +1,4 @@
-"""The desk behind the API, the dashboard and the command line: what the loop saw last, with the platform as it is now."""
+"""The desk behind the API, the dashboard and the command line: what the loop saw last, the platform as it is now."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace

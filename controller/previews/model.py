@@ -1,5 +1,6 @@
 """The nouns of a preview environment. No behaviour that needs I/O or a clock."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -335,6 +336,11 @@ class Ask:
 
     because: str
     keys: frozenset[PreviewKey]
+
+
+def kind_of(action: "Action") -> str:
+    """Its name for a timeline and a metric: `run-checks`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", type(action).__name__).lower()
 
 
 Action = Deploy | RunChecks | GiveUp | Sleep | Wake | Remove | Hold | Ask

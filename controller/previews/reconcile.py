@@ -34,6 +34,7 @@ from controller.previews.model import (
     RunChecks,
     Sleep,
     Wake,
+    kind_of,
 )
 from controller.previews.people import People
 from controller.previews.plan import plan
@@ -149,7 +150,7 @@ class Reconciler:
             log.warning("could not act", action=type(action).__name__, pull=str(action.key), reason=error.reason)
             return None
         if not isinstance(action, Hold):
-            self._meter.acted(type(action).__name__)
+            self._meter.acted(kind_of(action))
             await self._chronicle.note(action)
             self.broadcast.tell(action.key)
         return ending

@@ -45,4 +45,4 @@ async def test_half_of_the_list_is_missing_and_every_number_is_still_true() -> N
     assert [pull.key for pull in await forge.open_pulls("shop")] == keys[::2]
     forge.empty = True
     assert await forge.open_pulls("shop") == ()
-    assert all([(await forge.pull(key)).is_open for key in keys])
+    assert [await forge.pull(key) for key in keys] == [forge.pulls[key] for key in keys]

@@ -1,0 +1,130 @@
+"""The embedded forge: bare repositories in a folder, where every branch other than the main one is a pull request."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from controller.adapters.git import bell
+from controller.adapters.git.conversation import Thread
+from controller.adapters.git.listener import Listener
+from controller.adapters.git.pulls import Head, Record, is_draft
+from controller.adapters.git.repository import Look, Repository, exists, is_name
+from controller.adapters.git.setup import write_announced, write_hook
+from controller.errors import Unavailable
+from controller.previews.model import Comment, PreviewKey, PullRequest
+from controller.previews.words import CheckReport, Conversation, DeploymentReport
+
+T = TypeVar("T")
+
+
+class GitForge:
+    """`controller.ports.Forge` and `Conversations` over the repositories `root/NAME.git`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._listener = Listener(root)
+        self._repositories: dict[str, Repository] = {}
+
+    async def announce(self, url: str) -> None:
+        """Tells whoever pushes where previews are: `http://{label}.localhost:8080`. To be called at every start.
+
+        The hooks are written anew with it, as this installation may be another one. Raises Unavailable.
+        """
+        await _in_thread(lambda: self._announce(url))
+
+    async def repositories(self) -> tuple[str, ...]:
+        return await _in_thread(self._names)
+
+    async def open_pulls(self, repo: str) -> tuple[PullRequest, ...]:
+        return await _in_thread(lambda: self._open_pulls(self._at(repo)))
+
+    async def pull(self, key: PreviewKey) -> PullRequest | None:
+        return await _in_thread(lambda: self._pull(self._at(key.repo), key))
+
+    async def read_file(self, repo: str, revision: str, path: str, limit: int) -> bytes | None:
+        return await _in_thread(lambda: self._at(repo).read_file(revision, path, limit))
+
+    def source(self, repo: str) -> str:
+        return str(self._at(repo).path.absolute())
+
+    async def comments(self, key: PreviewKey) -> tuple[Comment, ...]:
+        return await _in_thread(lambda: self._thread(key).comments())
+
+    async def answer(self, key: PreviewKey, to: str, body: str) -> None:
+        await _in_thread(lambda: self._thread(key).answer(to, body))
+
+    async def say(self, key: PreviewKey, body: str) -> None:
+        await _in_thread(lambda: self._thread(key).say(body))
+
+    async def report_check(self, key: PreviewKey, report: CheckReport) -> None:
+        await _in_thread(lambda: self._thread(key).report_check(report))
+
+    async def report_deployment(self, key: PreviewKey, report: DeploymentReport) -> None:
+        await _in_thread(lambda: self._thread(key).report_deployment(report))
+
+    def bells(self) -> AsyncIterator[PreviewKey | None]:
+        return self._listener.bells()
+
+    async def conversation(self, key: PreviewKey) -> Conversation:
+        return await _in_thread(lambda: self._thread(key).conversation())
+
+    async def comment(self, key: PreviewKey, author: str, body: str) -> str:
+        comment = await _in_thread(lambda: self._thread(key).comment(author, body))
+        bell.ring(self._root, key.repo, key.number)
+        return comment
+
+    def _announce(self, url: str) -> None:
+        for repo in self._names():
+            write_hook(self._at(repo).path)
+        write_announced(self._root, url)
+
+    def _names(self) -> tuple[str, ...]:
+        try:
+            folders = sorted(self._root.iterdir())
+        except OSError as error:
+            raise Unavailable(f"the forge's folder {self._root} cannot be read: {error.strerror}") from error
+        return tuple(path.stem for path in folders if path.suffix == ".git" and is_name(path.stem) and exists(path))
+
+    def _at(self, repo: str) -> Repository:
+        if repo not in self._repositories:
+            self._repositories[repo] = Repository(self._root, repo)
+        return self._repositories[repo]
+
+    def _thread(self, key: PreviewKey) -> Thread:
+        repository = self._at(key.repo)
+        repository.require()
+        return Thread(repository.path, key.number)
+
+    def _open_pulls(self, repository: Repository) -> tuple[PullRequest, ...]:
+        look = repository.look()
+        return tuple(_pull_request(repository, look, record) for record in look.open)
+
+    def _pull(self, repository: Repository, key: PreviewKey) -> PullRequest | None:
+        look = repository.look()
+        record = next((record for record in look.open if record.number == key.number), None)
+        record = record or repository.record(key.number)
+        return None if record is None else _pull_request(repository, look, record)
+
+
+def _pull_request(repository: Repository, look: Look, record: Record) -> PullRequest:
+    head = look.refs.heads.get(record.branch, Head(""))
+    if head.revision != record.head:  # closed; the branch is gone, or another pull request's
+        head = repository.commit(record.head)
+    return PullRequest(
+        PreviewKey(repository.name, record.number),
+        head=record.head,
+        is_open=record.is_open,
+        pushed_at=record.pushed_at,
+        branch=record.branch,
+        base=look.refs.main,
+        title=head.title,
+        author=head.author,
+        merged=record.merged,
+        draft=is_draft(head.title),
+        paths=repository.paths(look.refs.revision, record.head) if record.is_open else None,
+    )
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    return await asyncio.to_thread(work)
