@@ -212,7 +212,7 @@ def _way_back(case: Case, stands: State) -> list[str]:
     if case.pull is None or stands.word != "removed":
         return []
     if not case.pull.is_open:
-        return ["Everything it had is gone. Open the pull request again to get a new one."]
+        return ["Everything it had is gone. Reopen the pull request to get a new one."]
     return [f"`{PREFIX} up` or a push brings it back, with a fresh database."]
 
 

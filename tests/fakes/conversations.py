@@ -84,7 +84,13 @@ class FakeConversations:
         checks = (
             CheckReport("mayfly/smoke", head, CheckStatus.SUCCESS, "passed in 3 s, 1 flaky", STICKY[80:], "a"),
             CheckReport(
-                "mayfly/e2e", head, CheckStatus.FAILURE, "e2e failed: checkout", "**checkout** failed", "b", (annotation,)
+                "mayfly/e2e",
+                head,
+                CheckStatus.FAILURE,
+                "e2e failed: checkout",
+                "**checkout** failed",
+                "b",
+                (annotation,),
             ),
         )
         url = "http://pr-7-shop.localhost:8080"

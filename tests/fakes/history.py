@@ -30,20 +30,20 @@ class FakeHistory:
 
     async def decide(self, decision: Decision) -> bool:
         self._reach()
-        kept = [one for many in self.kept_decisions.values() for one in many]
-        if decision.origin and decision.origin in {one.origin for one in kept}:
-            return False
-        order = decision.order
-        while order in {one.order for one in kept}:
-            order += 1
         mine = self.kept_decisions.setdefault(decision.key, [])
+        if decision.origin and decision.origin in {one.origin for one in mine}:
+            return False
+        taken = {one.order for many in self.kept_decisions.values() for one in many}
+        order = decision.order
+        while order in taken:
+            order += 1
         mine.append(replace(decision, order=order))
         mine.sort(key=lambda one: one.order)
         return True
 
     async def decisions(self) -> Mapping[PreviewKey, tuple[Decision, ...]]:
         self._reach()
-        return {key: tuple(kept) for key, kept in self.kept_decisions.items()}
+        return {key: tuple(kept) for key, kept in self.kept_decisions.items() if kept}
 
     async def record_run(self, key: PreviewKey, order: int, run: SuiteRun) -> bool:
         self._reach()
@@ -59,7 +59,9 @@ class FakeHistory:
 
     async def end(self, ending: Ending) -> None:
         self._reach()
-        self.kept_endings[ending.key] = ending
+        kept = self.kept_endings.get(ending.key)
+        if kept is None or kept.at <= ending.at:
+            self.kept_endings[ending.key] = ending
 
     async def endings(self) -> Mapping[PreviewKey, Ending]:
         self._reach()

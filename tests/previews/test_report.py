@@ -140,7 +140,7 @@ def test_a_merged_pull_request_says_that_everything_is_gone():
 <!-- mayfly shop#7 -->
 ### 💤 Preview removed: the pull request was merged
 
-Everything it had is gone. Open the pull request again to get a new one."""
+Everything it had is gone. Reopen the pull request to get a new one."""
     )
 
 
