@@ -1,0 +1,5 @@
+"""`python -m controller` is `mayfly`."""
+
+from controller.cli.main import app
+
+app()

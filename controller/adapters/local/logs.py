@@ -1,0 +1,115 @@
+"""Log files as people want them: the last lines, then new ones as they come, over rotation. Bounded in every way."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
+
+MAX_LINE = 4000
+"""Longest line that is shown, in characters."""
+MAX_READ = 512 * 1024
+"""Most bytes that are read of one file at once."""
+POLL = 0.2
+_TELLING = re.compile(r"\w*(error|exception|violation|fatal)\w*", re.IGNORECASE)
+_PREFIX = re.compile(r"^psql:.*?:\d+: |^(ERROR|FATAL): +")
+
+
+def tail(folder: Path, lines: int) -> list[str]:
+    """The last lines of a unit's log; none where it has none."""
+    found: list[str] = []
+    for name in ("log", "log.1"):
+        if len(found) < lines:
+            found = _lines(_end(folder / name)) + found
+    return found[-lines:] if lines > 0 else []
+
+
+def telling_line(lines: Iterable[str]) -> str:
+    """The one line that says what went wrong: the last that names an error, else the last that says anything."""
+    said = [line.strip() for line in lines if line.strip() and not line.startswith("mayfly: ")]
+    line = next((line for line in reversed(said) if _TELLING.search(line)), said[-1] if said else "")
+    return _PREFIX.sub("", _PREFIX.sub("", line))[:300]
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """The text without any of the secrets."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "•••")
+    return text
+
+
+async def follow(folders: Mapping[str, Path], lines: int, *, more: bool) -> AsyncIterator[str]:
+    """The last lines of each unit, then (`more`) every new one. A prefix (`web | `) where the folders are named.
+
+    Ends, where `more` was asked for, once none of the folders exists.
+    """
+    files = {prefix: _Follower(folder) for prefix, folder in folders.items()}
+    for prefix, folder in folders.items():
+        files[prefix].skip()
+        for line in tail(folder, lines):
+            yield prefix + line
+    while more and any(folder.exists() for folder in folders.values()):
+        await asyncio.sleep(POLL)
+        for prefix, file in files.items():
+            for line in file.new_lines():
+                yield prefix + line
+
+
+class _Follower:
+    """Where we are in a log that grows and is rotated."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "log"
+        self._inode, self._offset = 0, 0
+        self._rest = b""
+
+    def skip(self) -> None:
+        """Goes to the end of the last whole line; what is there was shown already."""
+        if (found := self._look()) is not None:
+            self._inode, self._offset = found
+
+    def new_lines(self) -> list[str]:
+        found = self._look()
+        if found is None:
+            return []
+        data = b""
+        if found[0] != self._inode:
+            if self._inode:
+                data = _read(self._path.with_name("log.1"), self._offset)
+            self._inode, self._offset = found[0], 0
+        piece = _read(self._path, min(self._offset, found[1]))
+        self._offset = min(self._offset, found[1]) + len(piece)
+        whole, newline, self._rest = (self._rest + data + piece).rpartition(b"\n")
+        if len(self._rest) > MAX_LINE * 4:
+            whole, newline, self._rest = self._rest, b"\n", b""
+        return _lines(whole) if newline else []
+
+    def _look(self) -> tuple[int, int] | None:
+        try:
+            stat = self._path.stat()
+        except OSError:
+            return None
+        return stat.st_ino, stat.st_size
+
+
+def _end(path: Path) -> bytes:
+    try:
+        start = max(0, path.stat().st_size - MAX_READ)
+    except OSError:
+        return b""
+    data = _read(path, start)
+    return data.partition(b"\n")[2] if start else data
+
+
+def _read(path: Path, offset: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(MAX_READ)
+    except OSError:
+        return b""
+
+
+def _lines(data: bytes) -> list[str]:
+    text = data.decode(errors="replace")
+    return [line.rstrip("\r")[:MAX_LINE] for line in text.removesuffix("\n").split("\n")] if text else []

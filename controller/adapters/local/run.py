@@ -1,0 +1,60 @@
+"""Short commands of our own (git, cp): their output, within a time, and nothing left when we stop waiting."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from controller.errors import Unavailable
+
+
+class CommandFailed(Exception):
+    """It ended with another status than 0; the last line it said is the reason."""
+
+    def __init__(self, argv: tuple[str, ...], said: str) -> None:
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        self.reason = lines[-1][:300] if lines else "it said nothing"
+        super().__init__(f"{argv[0]}: {self.reason}")
+
+
+async def run(
+    *argv: str, env: Mapping[str, str], cwd: Path | None = None, limit: timedelta = timedelta(minutes=2)
+) -> bytes:
+    """Standard output. Raises CommandFailed, or Unavailable where it could not be started or took too long."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            env=env,
+            cwd=cwd,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise Unavailable(f"cannot run {argv[0]}: {error.strerror or error}") from error
+    try:
+        async with asyncio.timeout(limit.total_seconds()):
+            output, errors = await process.communicate()
+    except TimeoutError:
+        raise Unavailable(f"{argv[0]} took longer than {limit}") from None
+    finally:
+        await _end(process)
+    if process.returncode:
+        raise CommandFailed(argv, errors.decode(errors="replace"))
+    return output
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Politely first: git takes its locks away."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                await process.wait()
