@@ -12,12 +12,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from benchmarks.model import Row
 from controller.adapters.local.server import EmbeddedPostgres
 from controller.adapters.postgres.databases import PostgresDatabases
-
-from benchmarks.model import Row
 from tests.scenarios.world import World, free_port, get
 
 ROUNDS = 7
@@ -77,17 +77,21 @@ def _push(world: World, n: int) -> float:
 async def _by_hand(world: World) -> list[float]:
     """The service with a database of its own, from exec to its first answer."""
     postgres = EmbeddedPostgres(world.home.postgres)
-    databases = PostgresDatabases(postgres.url)
+    databases = PostgresDatabases(postgres.url, awake=postgres.ensure)
     [seed] = await databases.templates()
     took = []
     for n in range(ROUNDS):
         url = await databases.clone(f"byhand{n}", seed)
         with _service(world.checkout, url) as port:
             began = time.perf_counter()
-            _until(lambda port=port: get(f"http://127.0.0.1:{port}/") is not None)
+            _until(partial(_answers, port))
             took.append(time.perf_counter() - began)
         await databases.drop(f"byhand{n}")
     return took
+
+
+def _answers(port: int) -> bool:
+    return get(f"http://127.0.0.1:{port}/") is not None
 
 
 @contextmanager

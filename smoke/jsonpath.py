@@ -65,9 +65,9 @@ def _bracket(step: Step) -> str:
 
 
 def _items(value: JsonValue, path: str) -> list[JsonValue]:
-    if not isinstance(value, list):
-        raise LookupError(f"{path}: `[*]` needs a list, and there is {_kind(value)}")
-    return value
+    if isinstance(value, list):
+        return value
+    raise LookupError(f"{path}: `[*]` needs a list, and there is {_kind(value)}")
 
 
 def _into(value: JsonValue, step: str | int, path: str) -> JsonValue:
@@ -76,7 +76,9 @@ def _into(value: JsonValue, step: str | int, path: str) -> JsonValue:
     if isinstance(value, dict) and isinstance(step, str):
         if step in value:
             return value[step]
-        raise LookupError(f"{path}: there is no {step!r} (there is {', '.join(map(repr, list(value)[:8])) or 'nothing'})")
+        raise LookupError(
+            f"{path}: there is no {step!r} (there is {', '.join(map(repr, list(value)[:8])) or 'nothing'})"
+        )
     if isinstance(value, list) and isinstance(step, int):
         if -len(value) <= step < len(value):
             return value[step]

@@ -12,13 +12,15 @@ from smoke.model import CheckResult, Outcome
 
 MAX_MESSAGE = 500
 MAX_DETAILS = 16 * 1024
-_SECRET_NAME = re.compile(r"pass(word|wd|phrase)?|token|secret|key|credential|cookie|session|csrf|database_url|auth", re.I)
+_SECRET_NAME = re.compile(
+    r"pass(word|wd|phrase)?|token|secret|key|credential|cookie|session|csrf|database_url|auth", re.IGNORECASE
+)
 _PASSWORD_IN_URL = re.compile(r"(?<=://)[^\s/:@]*:[^\s/@]+(?=@)")
 _VARIABLE = re.compile(r"\{\{(\w+)\}\}|\$\{([A-Za-z_]\w*)\}|\{([a-z_][a-z0-9_]*)\}")
 HIDDEN = "•••"
 
 
-class Failed(Exception):  # noqa: N818 - reads as the outcome it is
+class Failed(Exception):
     """The application is wrong. `message` is one line; `details` are the lines that matter."""
 
     def __init__(self, message: str, details: str = "") -> None:
@@ -27,7 +29,7 @@ class Failed(Exception):  # noqa: N818 - reads as the outcome it is
         self.details = details
 
 
-class Broken(Exception):  # noqa: N818 - reads as the outcome it is
+class Broken(Exception):
     """Nothing is known: the check could not be run."""
 
     def __init__(self, message: str, details: str = "") -> None:
@@ -129,11 +131,11 @@ def one_line(text: str, secrets: Iterable[str] = ()) -> str:
     return flat if len(flat) <= MAX_MESSAGE else flat[: MAX_MESSAGE - 1] + "…"
 
 
-def last_lines(text: str, secrets: Iterable[str] = ()) -> str:
-    """Details: redacted, without control characters, the end of it where it is long."""
+def last_lines(text: str, secrets: Iterable[str] = (), limit: int = MAX_DETAILS) -> str:
+    """Details: redacted, without control characters, the last `limit` characters where it is long."""
     # More than is kept is redacted, so that no secret is cut in half where the text is cut.
-    clean = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]", "", redact(text[-4 * MAX_DETAILS :], secrets))
-    return clean.strip("\n") if len(clean) <= MAX_DETAILS else "…" + clean[1 - MAX_DETAILS :].strip("\n")
+    clean = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]", "", redact(text[-4 * limit :], secrets))
+    return clean.strip("\n") if len(clean) <= limit else "…" + clean[1 - limit :].strip("\n")
 
 
 def outside_environment(target: Target) -> Mapping[str, str]:

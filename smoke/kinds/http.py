@@ -1,14 +1,14 @@
 """HTTP: a request, and what its answer must be. The body is read up to 1 MiB."""
 
-import asyncio
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib import metadata
 
 import aiohttp
+from multidict import CIMultiDict
 from pydantic import JsonValue
 from yarl import URL
 
@@ -33,6 +33,14 @@ def _user_agent() -> str:
 
 
 USER_AGENT = _user_agent()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    method: str
+    url: URL
+    headers: Mapping[str, str]
+    body: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,33 +69,40 @@ async def exchange(step: HttpStep, context: Context, cookies: aiohttp.CookieJar 
 
 
 async def _follow(step: HttpStep, context: Context, cookies: aiohttp.CookieJar | None) -> Answer:
-    url, method = locate(step.path, context), step.method
-    headers = {name: _header(name, context.fill(value)) for name, value in step.headers.items()}
-    body = _body(step, context, headers)
+    request = _request(step, context)
     began = time.perf_counter()
     for _ in range(MAX_REDIRECTS + 1):
-        answer = await _send(context, method, url, headers, body, cookies, began)
+        answer = await _send(request, context, cookies, began)
         location = answer.headers.get("Location")
         if answer.status not in _REDIRECTS or location is None or _status_fits(step.expect, answer.status):
             return answer
-        url = _redirected(url, location)
-        if answer.status in {301, 302, 303} and method != "HEAD":
-            method, body = "GET", None
-    raise Failed(f"it redirects more than {MAX_REDIRECTS} times, at last to {url}")
+        request = _redirected(request, answer.status, location, context)
+    raise Failed(f"it redirects more than {MAX_REDIRECTS} times, at last to {request.url}")
 
 
 def locate(path: str, context: Context) -> URL:
     """The URL of a path. Raises Broken for one that leads to another host where that is not allowed."""
-    base = URL(context.target.url)
     filled = context.fill(path)
     try:
         url = URL(context.target.url.rstrip("/") + filled if filled.startswith("/") else filled)
-        same_place = url.origin() == base.origin()
+        home = _at_home(url, context)
     except ValueError as error:
         raise Broken(f"{filled!r} is not a path: {error}") from error
-    if not same_place and not context.target.external:
+    if home is None and not context.target.external:
         raise Broken(f"a check of a pull request takes a path, like `/`, not {filled!r}")
-    return url
+    return home or url
+
+
+def _at_home(url: URL, context: Context) -> URL | None:
+    """The URL at the target; None where it leads to another host. Raises ValueError.
+
+    An application may be known by another name (`{url}`) than it is reached by here: links to that name lead here too.
+    """
+    base = URL(context.target.url).origin()
+    if url.origin() == base:
+        return url
+    public = context.target.variables.get("url")
+    return base.join(url.relative()) if public and url.origin() == URL(public).origin() else None
 
 
 def _header(name: str, value: str) -> str:
@@ -96,14 +111,18 @@ def _header(name: str, value: str) -> str:
     return value
 
 
-def _body(step: HttpStep, context: Context, headers: dict[str, str]) -> bytes | None:
+def _request(step: HttpStep, context: Context) -> Request:
+    url = locate(step.path, context)
+    headers = CIMultiDict((name, _header(name, context.fill(value))) for name, value in step.headers.items())
     headers.setdefault("User-Agent", USER_AGENT)
+    body = None
     if step.body is not None:
-        return context.fill(step.body).encode()
-    if step.json_ is None:
-        return None
-    headers.setdefault("Content-Type", "application/json")
-    return json.dumps(_filled(step.json_, context)).encode()
+        headers.setdefault("Content-Type", "text/plain; charset=utf-8")
+        body = context.fill(step.body).encode()
+    elif step.json_ is not None:
+        headers.setdefault("Content-Type", "application/json")
+        body = json.dumps(_filled(step.json_, context)).encode()
+    return Request(step.method, url, headers, body)
 
 
 def _filled(value: JsonValue, context: Context) -> JsonValue:
@@ -118,19 +137,18 @@ def _filled(value: JsonValue, context: Context) -> JsonValue:
             return value
 
 
-async def _send(  # noqa: PLR0913 - one request has this many parts
-    context: Context,
-    method: str,
-    url: URL,
-    headers: Mapping[str, str],
-    body: bytes | None,
-    cookies: aiohttp.CookieJar | None,
-    began: float,
-) -> Answer:
+async def _send(request: Request, context: Context, cookies: aiohttp.CookieJar | None, began: float) -> Answer:
+    url = request.url
     sent = {name: morsel.value for name, morsel in cookies.filter_cookies(url).items()} if cookies else None
     try:
         async with context.tools.http.request(
-            method, url, headers=headers, data=body, cookies=sent, allow_redirects=False, timeout=_OURS
+            request.method,
+            url,
+            headers=request.headers,
+            data=request.body,
+            cookies=sent,
+            allow_redirects=False,
+            timeout=_OURS,
         ) as response:
             if cookies is not None:
                 cookies.update_cookies(response.cookies, response.url)
@@ -184,14 +202,18 @@ def _explained(url: URL, error: Exception) -> Failed | Broken:
             return Failed(f"its answer is not HTTP, or was cut short: {why(error)}")
 
 
-def _redirected(url: URL, location: str) -> URL:
+def _redirected(request: Request, status: int, location: str, context: Context) -> Request:
+    """What to send next (RFC 9110, 15.4). Raises Failed where it leads to another host."""
     try:
-        following = url.join(URL(location))
-        if following.origin() == url.origin():
-            return following
+        url = request.url.join(URL(location))
+        following = url if url.origin() == request.url.origin() else _at_home(url, context)
     except ValueError:
-        following = URL()
-    raise Failed(f"it redirects to another host, {location!r}, which is not followed")
+        following = None
+    if following is None:
+        raise Failed(f"it redirects to another host, {location!r}, which is not followed")
+    if status in {307, 308} or request.method == "HEAD":
+        return replace(request, url=following)
+    return replace(request, url=following, method="GET", body=None)
 
 
 def _status_fits(expect: HttpExpect, status: int) -> bool:
@@ -273,7 +295,3 @@ def _short(value: JsonValue) -> str:
 def _excerpt(answer: Answer) -> str:
     """The answer, for the details: its status, where it came from, and the beginning of its body."""
     return f"{answer.status} {answer.url}\n\n{answer.body[:2000]}".rstrip()
-
-
-async def pause(seconds: float) -> None:
-    await asyncio.sleep(seconds)

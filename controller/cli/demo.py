@@ -1,0 +1,131 @@
+"""`mayfly demo`: plays the story, says each step with its time, then leaves a few previews alive for clicking."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+
+from controller.cli.chapters import ALIVE, alive_file
+from controller.cli.console import FAILED, Failure, out
+from controller.cli.seen import Timeline
+from controller.cli.stage import Stage, Unmet, tail
+from controller.cli.story import Step, gone, steps, url_in
+from controller.errors import MayflyError
+
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def play(*, listen: str | None, once: bool, keep: int) -> int:
+    """Exit code 0 where every step held. Raises Failure where it cannot be played at all."""
+    console = out()
+    with _interruptible(), _stage(listen, console, once=once) as stage:
+        for number, step in enumerate(steps(stage), start=1):
+            if not _played(console, stage, number, step):
+                return FAILED
+        if once:
+            return 0 if _played(console, stage, number + 1, Step("everything stops", lambda: _end(stage))) else FAILED
+        more = Step("more branches, for clicking", lambda: _push_more(stage, keep))
+        return _stay(console, stage) if _played(console, stage, number + 1, more) else FAILED
+
+
+@contextmanager
+def _stage(listen: str | None, console: Console, *, once: bool) -> Iterator[Stage]:
+    stage = Stage(listen, any_port=once)
+    try:
+        yield stage
+    finally:
+        for number in STOPS:
+            signal.signal(number, signal.SIG_IGN)  # every wait below has a deadline
+        with console.status("Cleaning up"):
+            _clear(stage)
+            stage.close()
+
+
+def _played(console: Console, stage: Stage, number: int, step: Step) -> bool:
+    began = time.monotonic()
+    try:
+        with console.status(f"{number}. {escape(step.title)}"):
+            seen = step.play()
+    except (Unmet, Failure, MayflyError) as problem:
+        console.print(f"[red]✗[/] {number}. {escape(step.title)}  [dim]{time.monotonic() - began:.1f} s[/]")
+        _explain(console, stage, problem)
+        return False
+    console.print(f"[green]✓[/] {number}. {escape(step.title)}  [dim]{time.monotonic() - began:.1f} s[/]")
+    console.print(f"     [dim]{escape(seen)}[/]")
+    return True
+
+
+def _explain(console: Console, stage: Stage, problem: Unmet | Failure | MayflyError) -> None:
+    if isinstance(problem, Unmet):
+        console.print(f"expected: {escape(problem.expected)}\nseen: {escape(problem.seen)}")
+    else:
+        console.print(escape(str(problem)))
+    try:
+        for card in stage.cards() if stage.serves else []:
+            path = f"/api/v1/previews/{card.repo}/{card.number}/timeline"
+            for event in stage.client.get(path, Timeline).events:
+                console.print(f"  {event.at:%H:%M:%S} {escape(event.text)}", style="dim")
+    except Failure as failure:
+        console.print(escape(failure.text))
+    console.print(f"the last lines of `mayfly serve`:\n{escape(tail(stage.log))}", style="dim")
+
+
+def _push_more(stage: Stage, keep: int) -> str:
+    urls = []
+    for branch in ALIVE[:keep]:
+        stage.git("switch", "--quiet", "--create", branch, "main")
+        stage.commit(alive_file(branch))
+        urls.append(url_in(stage.push(branch)))
+    return "\n     ".join(urls) or "none"
+
+
+def _stay(console: Console, stage: Stage) -> int:
+    """Until a person has seen enough (Ctrl-C, which is a good end), or Mayfly stops."""
+    console.print(f"\nThe dashboard is at [bold]{stage.client.url}[/]")
+    console.print(f"Push a branch of your own from {escape(str(stage.checkout))}: git push preview my-branch")
+    console.print("Ctrl-C ends it all and leaves nothing behind.")
+    try:
+        while stage.serves:
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        return 0
+    console.print(f"`mayfly serve` ended:\n{escape(tail(stage.log))}")
+    return FAILED
+
+
+def _clear(stage: Stage) -> None:
+    """Closes what is open, so that Mayfly itself removes it."""
+    if not stage.serves:
+        return
+    try:
+        cards = [card for card in stage.cards() if card.branch and card.state != "removed"]
+        if cards:
+            stage.git("push", "preview", "--delete", *(card.branch for card in cards))
+            gone(stage, cards)
+    except (Unmet, Failure, MayflyError):  # told already where it matters; what is left of the folder goes with it
+        return
+
+
+def _end(stage: Stage) -> str:
+    stage.stop()
+    if left := stage.processes():
+        raise Unmet("no process is left", "\n".join(left))
+    return "Mayfly, PostgreSQL and the folder go now"
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM and a terminal that closes clean up as Ctrl-C does."""
+
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in STOPS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

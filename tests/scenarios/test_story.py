@@ -1,0 +1,125 @@
+"""From a pushed branch to a checked, reported, reaped preview, on real parts; and with the controller killed."""
+
+import time
+
+import pytest
+
+from controller.previews.words import CheckStatus
+from tests.scenarios.world import World
+
+pytestmark = [pytest.mark.processes, pytest.mark.postgres, pytest.mark.timeout(420), pytest.mark.xdist_group("story")]
+
+
+@pytest.fixture
+async def world(tmp_path):
+    world = World(tmp_path)
+    world.start()
+    yield world
+    world.kill()
+    await world.clean()
+
+
+def checked(world, revision):
+    """Ready at the revision, and its checks passed."""
+    card = world.card()
+    return card.get("revision") == revision and "its check passed" in card["headline"]
+
+
+def green(revision):
+    """The forge shows one passed check, of the revision, and one comment of ours."""
+
+    def holds(talk):
+        checks = [(check.name, check.status, check.revision) for check in talk.checks]
+        ours = [entry for entry in talk.entries if entry.sticky]
+        return checks == [("mayfly/smoke", CheckStatus.SUCCESS, revision)] and len(ours) == 1
+
+    return holds
+
+
+def says(*words):
+    """Our one comment has all these words, and there is no other entry."""
+
+    def holds(talk):
+        return len(talk.entries) == 1 and all(word in talk.entries[0].body for word in words)
+
+    return holds
+
+
+async def test_the_whole_story(world):
+    said = world.push()
+    assert f"http://pr-1-shop.localhost:{world.port}" in said
+    head = world.git("rev-parse", "HEAD")
+    world.wait(lambda: checked(world, head), "a checked preview")
+    assert world.page() == {"revision": head, "things": 1000}
+    await world.until_said(green(head))
+
+    world.write({"seed.sql": "CREATE TABLE things (n int);\n"})
+    empty = world.commit("no things any more")
+    world.push()
+    world.wait(lambda: "smoke failed" in str(world.card().get("headline")), "smoke to fail")
+    talk = await world.until_said(says("smoke failed: things"))
+    assert {(check.revision, check.status) for check in talk.checks} == {(empty, CheckStatus.FAILURE)}
+
+    world.write({"migrate.py": "raise SystemExit('column is null')"})
+    world.commit("a migration that fails")
+    world.push()
+    world.wait(lambda: world.card().get("state") == "failed", "the migration to fail")
+    await world.until_said(says("**What failed:** migrate", "column is null"))
+
+    world.push(":feature")
+    world.wait(lambda: world.card().get("state") == "removed", "the removal")
+    await world.nothing_is_left()
+    await world.until_said(says("removed: the pull request was closed"))
+
+
+async def test_ten_pushes_within_two_seconds_are_one_deploy_of_the_last(world):
+    began = time.monotonic()
+    for n in range(10):
+        last = world.commit(f"push {n}")
+        world.push()
+    took = time.monotonic() - began
+    world.wait(lambda: checked(world, last), "the last push")
+    timeline = world.timeline()
+    deploys = [event["text"] for event in timeline if event["kind"] == "deploy"]
+    assert deploys[-1].startswith(f"deploying {last[:7]}")
+    if took < 4:  # a machine too busy to push ten times in four seconds has given the quiet period its chance
+        assert len(deploys) == 1
+    await world.until_said(green(last))
+
+
+MOMENTS = [0.0, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 1.1, 1.4, 1.8, 2.5]
+"""Seconds from a push to SIGKILL: unseen, waiting, checking out, cloning, migrating, starting, being checked."""
+
+
+async def test_killed_at_any_moment_of_the_story_it_converges_to_the_same_end(world):
+    for n, moment in enumerate(MOMENTS):
+        head = world.commit(f"push {n}")
+        world.push()
+        world.restart(after=moment)
+        world.wait(lambda head=head: checked(world, head), f"convergence after a kill at {moment} s")
+        assert world.page()["revision"] == head
+    await world.until_said(green(head))
+
+    world.command("/preview pin")
+    world.kill()
+    world.start()
+    world.wait(lambda: world.card().get("pinned_by") == "ada", "the pin, kept")
+
+    world.push(":feature")
+    for moment in (0.0, 0.1, 0.3):
+        world.restart(after=moment)
+    world.wait(lambda: world.card().get("state") == "removed", "the removal")
+    await world.nothing_is_left()
+    await world.until_said(says("removed: the pull request was closed"))
+
+
+async def test_a_stop_is_quick_and_leaves_the_preview_running(world):
+    world.push()
+    head = world.git("rev-parse", "HEAD")
+    world.wait(lambda: checked(world, head), "a checked preview")
+    before = world.processes()
+    assert world.stop() == 0
+    assert world.processes() == before
+    world.start()
+    world.wait(lambda: world.page().get("revision") == head, "the same preview")
+    assert world.processes() == before
