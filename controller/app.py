@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -22,7 +23,7 @@ from controller.adapters.postgres.databases import PostgresDatabases
 from controller.api import create_api
 from controller.api.metrics import Metrics
 from controller.api.pages import create_pages
-from controller.errors import MayflyError, Refused
+from controller.errors import MayflyError, Refused, Unavailable
 from controller.gateway import Gateway
 from controller.gateway.serving import Server
 from controller.ports import History
@@ -32,6 +33,8 @@ from controller.previews.reconcile import Reconciler, Setting
 from controller.settings import Home, Policy
 
 log = structlog.get_logger()
+STOP_WITHIN = 20
+"""Seconds that a running controller has to end when it is told to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +91,7 @@ async def assembled(home: Home, policy: Policy) -> AsyncIterator[Parts]:
         forge = GitForge(home.forge)
         await forge.announce(policy.url("{label}"))
         postgres = EmbeddedPostgres(home.postgres)
-        platform = LocalPlatform(
-            home.platform,
-            policy=policy,
-            source=forge.source,
-            databases=PostgresDatabases(postgres.url, awake=postgres.ensure),
-            psql=lambda: postgres.binary("psql"),
-        )
+        platform = _platform(home, policy, forge, postgres)
         stack.push_async_callback(platform.close)  # before it opens: workers may run already where that fails
         await platform.open()
         rules, metrics, stopping = rules_of(policy), Metrics(), asyncio.Event()
@@ -116,6 +113,16 @@ async def assembled(home: Home, policy: Policy) -> AsyncIterator[Parts]:
             stopping=stopping,
         )
         yield Parts(reconciler, Gateway(platform.route, api, policy.domain, visited), stopping)
+
+
+def _platform(home: Home, policy: Policy, forge: GitForge, postgres: EmbeddedPostgres) -> LocalPlatform:
+    return LocalPlatform(
+        home.platform,
+        policy=policy,
+        source=forge.source,
+        databases=PostgresDatabases(postgres.url, awake=postgres.ensure),
+        psql=lambda: postgres.binary("psql"),
+    )
 
 
 def now() -> datetime:
@@ -146,9 +153,42 @@ async def _ready(forge: GitForge, platform: LocalPlatform, history: History) -> 
     }
 
 
+async def stop(home: Home, policy: Policy) -> None:
+    """Ends everything: the controller if one runs, every process of the previews, PostgreSQL. All data stays, and the
+    next `serve` goes on from there. Raises Refused or Unavailable where something does not end.
+    """
+    await _end_controller(home)
+    with only_one(home):
+        forge, postgres = GitForge(home.forge), EmbeddedPostgres(home.postgres)
+        platform = _platform(home, policy, forge, postgres)
+        await platform.open()
+        await platform.halt()
+        await postgres.stop()
+
+
+async def _end_controller(home: Home) -> None:
+    for attempt in range(STOP_WITHIN * 10):
+        try:
+            with only_one(home):
+                return
+        except Held as held:
+            if attempt == 0:
+                os.kill(held.pid, signal.SIGTERM)
+        await asyncio.sleep(0.1)
+    raise Unavailable(f"the controller that looks after {home.path} did not end within {STOP_WITHIN} s")
+
+
+class Held(Refused):
+    """Another process looks after this home."""
+
+    def __init__(self, home: Home, pid: int) -> None:
+        super().__init__(f"another Mayfly (pid {pid}) already looks after {home.path}")
+        self.pid = pid
+
+
 @contextmanager
 def only_one(home: Home) -> Iterator[None]:
-    """Holds the home for this process; the lock goes with the process, however that ends. Raises Refused."""
+    """Holds the home for this process; the lock goes with the process, however that ends. Raises Held or Refused."""
     try:
         home.path.mkdir(parents=True, exist_ok=True)
         file = home.lock.open("a+")
@@ -159,7 +199,7 @@ def only_one(home: Home) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.seek(0)
-            raise Refused(f"another Mayfly (pid {file.read().strip()}) already looks after {home.path}") from None
+            raise Held(home, int(file.read().strip() or 0)) from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

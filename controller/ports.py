@@ -156,6 +156,10 @@ class Databases(Protocol):
 
     async def size(self, name: str) -> int: ...
 
+    async def address(self) -> str:
+        """HOST:PORT of the server as it is reached now. One that can be started by us is; it may have moved since."""
+        ...
+
     async def drop(self, name: str) -> None:
         """The database and its role, sessions ended. Gone already is fine."""
         ...

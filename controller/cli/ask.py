@@ -42,23 +42,24 @@ def show(home: Path | None, key: str, *, as_json: bool) -> None:
     console.print(tables.timeline(timeline.events))
 
 
-def logs(home: Path | None, key: str, service: str | None, *, lines: int, follow: bool) -> None:
+def logs(home: Path | None, key: str, service: str | None, *, lines: int, follow: bool, as_json: bool) -> None:
+    """As JSON, an object a line."""
     mayfly = client.connect(home)
     card = _card(mayfly, key)
     query: dict[str, str | int] = {"lines": lines, "follow": "true" if follow else "false"}
     if service:
         query["service"] = service
     for line in mayfly.lines(preview_path(card.repo, card.number, "logs", **query), follow=follow):
-        print(line, flush=follow)
+        print(json.dumps({"line": line}) if as_json else line, flush=follow)
 
 
-def open_(home: Path | None, key: str | None, *, print_only: bool) -> None:
+def open_(home: Path | None, key: str | None, *, print_only: bool, as_json: bool) -> None:
     """A preview in the browser; the dashboard where none is named."""
     mayfly = client.connect(home)
     url = mayfly.url if key is None else _card(mayfly, key).url
     if not url:
         raise Failure(f"`{key}` has no URL yet: `mayfly show {key}` tells why", UNKNOWN)
-    print(url)
+    print(json.dumps({"url": url}) if as_json else url)
     if not print_only and not webbrowser.open(url):
         say("There is no browser to open it with here.")
 

@@ -77,6 +77,15 @@ def serve(*, home: HomeOption = None, listen: ListenOption = None) -> None:
 
 
 @app.command(epilog=EXIT_CODES)
+def stop(*, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """End everything: the controller, the previews' processes, PostgreSQL. The data stays."""
+    with explained():
+        from controller.cli import serve as serving
+
+        serving.stop(home, as_json=as_json)
+
+
+@app.command(epilog=EXIT_CODES)
 def demo(
     *,
     once: Annotated[bool, typer.Option("--once", help="Play the story, clean up, and exit 0 only if it held.")] = False,
@@ -117,12 +126,13 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=10_000, help="How many to begin with.")] = 200,
     home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Print the log of a preview."""
     with explained():
         from controller.cli import ask
 
-        ask.logs(home, key, service, lines=lines, follow=follow)
+        ask.logs(home, key, service, lines=lines, follow=follow, as_json=as_json)
 
 
 @app.command("open", epilog=EXIT_CODES)
@@ -131,12 +141,13 @@ def open_(
     *,
     print_only: Annotated[bool, typer.Option("--print", help="Only print the URL.")] = False,
     home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Open a preview in the browser."""
     with explained():
         from controller.cli import ask
 
-        ask.open_(home, key, print_only=print_only)
+        ask.open_(home, key, print_only=print_only, as_json=as_json)
 
 
 @app.command(epilog=EXIT_CODES)

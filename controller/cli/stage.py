@@ -177,7 +177,7 @@ class Stage:
         """Ends what was started here, PostgreSQL included, and removes the folder."""
         self.stop()
         with suppress(MayflyError):
-            asyncio.run(EmbeddedPostgres(self.home.postgres).stop())
+            asyncio.run(EmbeddedPostgres(self.home.postgres).remove())
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -132,7 +132,8 @@ class Reconciler:
     def _remember(self, world: World, actions: list[Action], *, whole: bool) -> None:
         seen = {case.key: case for case in world.cases if case.pull or case.preview}
         if whole and not world.unread:
-            self.cases = seen
+            over = {key: case for key, case in self.cases.items() if key in world.memory.endings}
+            self.cases = over | seen  # what is over keeps its title
             self.holds = {}
             self.alarm = next((action for action in actions if isinstance(action, Ask)), None)
         else:

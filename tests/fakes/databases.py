@@ -53,6 +53,10 @@ class FakeDatabases:
             shutil.copytree(self.root / "templates" / seed, target, dirs_exist_ok=True)
         return self._url(target)
 
+    async def address(self) -> str:
+        self._reach()
+        return "127.0.0.1:1"
+
     async def size(self, name: str) -> int:
         self._reach()
         return sum(path.stat().st_size for path in self.folder(name).iterdir())

@@ -1,6 +1,7 @@
 """A Desk in memory: a small world of example cards that commands change. Read its state; it counts no calls.
 
 `desk.down = "the forge is down"` makes everything Unavailable; `desk.put(card)` changes the world and rings.
+It keeps the same promises as the real one: `tests/contracts/desk.py` runs on it.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.errors import Refused, Unavailable
+from controller.previews.commands import Misunderstood, understand
 from controller.previews.desk import Answer, Card
 from controller.previews.model import (
     CheckJob,
@@ -27,6 +29,7 @@ from controller.previews.model import (
     Verb,
     Wishes,
 )
+from controller.previews.people import ONLY_ASKED
 from smoke.model import Attempt, CheckResult, Outcome, SuiteRun
 from tests.fakes.examples import NOON, PIXEL, a_head
 
@@ -102,7 +105,8 @@ class FakeDesk:
         return tuple(self.kept_runs.get((key, suite), [])[-limit:])
 
     async def logs(self, key: PreviewKey, service: str | None, lines: int, *, follow: bool) -> AsyncIterator[str]:
-        await self.card(key)
+        if (await self.card(key)).preview is None:
+            raise Refused(f"there is no preview of {key}")
         known = sorted(name for where, name in self.lines if where == key)
         if service is not None and service not in known:
             raise Refused(f"{key} has no service `{service}`; there are {', '.join(known) or 'none'}")
@@ -131,15 +135,19 @@ class FakeDesk:
 
     async def command(self, key: PreviewKey, text: str, actor: str, origin: str = "") -> Answer:
         card = await self.card(key)
-        words = text.removeprefix("/preview").split()
-        if not words or words[0] not in set(Verb):
+        request = understand(text.strip())
+        if isinstance(request, Misunderstood):
             return Answer(accepted=False, text=f"`{text}` is not a command; try `/preview help`")
+        verb = request.verb
+        if verb in ONLY_ASKED:
+            return Answer(accepted=True, text=f"`{verb}`: this is what there is")
         if origin and any(origin == known for *_, known in self.decided_by):
             return Answer(accepted=True, text="this was decided before")
-        self.decided_by.append((key, " ".join(words), actor, origin))
-        self.events.setdefault(key, []).append(Event(key, self.now, "decision", f"asked for `{words[0]}`", actor))
-        self.put(_obey(card, Verb(words[0]), actor, self.now))
-        return Answer(accepted=True, text=f"`{words[0]}`: done as you asked, @{actor}")
+        words = " ".join(part for part in (verb, request.argument, request.because) if part)
+        self.decided_by.append((key, words, actor, origin))
+        self.events.setdefault(key, []).append(Event(key, self.now, "decision", f"asked for `{verb}`", actor))
+        self.put(_obey(card, verb, actor, self.now))
+        return Answer(accepted=True, text=f"`{verb}`: done as you asked, @{actor}")
 
     async def alarm(self) -> str:
         self._answer()

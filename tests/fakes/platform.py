@@ -7,14 +7,17 @@ What is deployed becomes ready at once, and its checks pass, unless told otherwi
     platform.breaks["abc…"] = "migrate: column is null"
     platform.outcomes["e2e"] = Outcome.FAILED
     platform.down = True
+
+It keeps the same promises as the real ones: `tests/contracts/platform.py` runs on it.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 
 from controller.errors import Refused, Unavailable
+from controller.previews.bells import Broadcast
 from controller.previews.model import (
     CheckJob,
     DeployOrder,
@@ -23,42 +26,58 @@ from controller.previews.model import (
     PreviewKey,
     Route,
     Service,
-    ServiceState,
+    StepState,
 )
 from smoke.model import Attempt, CheckResult, Outcome, SuiteRun
+from tests.fakes.machine import TOOK, Machine, services, step_names, steps
+
+
+class Killed(BaseException):
+    """The controller died, right here."""
 
 
 class FakePlatform:
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    """Read `alive`; `deployed` and `removed` are what was done, in order: repeating an order does nothing.
+
+    Nothing takes time here: no preview is ever seen `terminating`, and no checks are seen under way.
+    """
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC), machine: Machine | None = None) -> None:
         self.now = now
+        self.machine = machine or Machine()
+        self.alive = self.machine.alive
+        self.breaks = self.machine.breaks
         self.down = False
         self.slow = False
         self.killed_after: int | None = None
         """So many more actions are carried out; then whoever asks dies, right after the action."""
-        self.breaks: dict[str, str] = {}
         self.outcomes: dict[str, Outcome] = {}
-        self.alive: dict[PreviewKey, Preview] = {}
         self.deployed: list[tuple[PreviewKey, str]] = []
         self.removed: list[PreviewKey] = []
         self.lines: list[str] = ["listening"]
-        self._made = 0
-        self._listeners: set[asyncio.Queue[PreviewKey | None]] = set()
+        """The log of every service. No service writes to it, so following it ends where it does."""
+        self._broadcast = Broadcast()
+
+    # What happens in the world
 
     def ring(self, key: PreviewKey | None = None) -> None:
-        for listener in self._listeners:
-            listener.put_nowait(key)
+        self._broadcast.tell(key)
 
     def finish(self, key: PreviewKey) -> None:
         """What was slow becomes ready, or breaks."""
-        preview = self.alive[key]
-        broken = self.breaks.get(preview.revision, "")
-        phase = Phase.FAILED if broken else Phase.READY
-        self.alive[key] = replace(preview, phase=phase, phase_since=self.now(), reason=broken)
-        self.ring(key)
+        order = self.machine.orders[key]
+        reason, _, said = self.breaks.get(order.revision, "").partition("\n")
+        step, _, why = reason.partition(": ")
+        self._prepare_database(order, broken=step == "migrate")
+        phase = Phase.FAILED if reason else Phase.READY
+        ran = steps(order.spec, self.now(), step, StepState.FAILED)
+        self._put(replace(self.alive[key], phase=phase, reason=reason, logs=said or why, steps=ran))
 
     def visit(self, key: PreviewKey) -> None:
-        self.alive[key] = replace(self.alive[key], last_visit=self.now())
-        self.ring(key)
+        """Somebody looks at it now."""
+        self._seen(key, self.now())
+
+    # The port
 
     async def previews(self) -> tuple[Preview, ...]:
         self._reach()
@@ -69,94 +88,153 @@ class FakePlatform:
         return self.alive.get(key)
 
     async def deploy(self, order: DeployOrder) -> None:
-        self._reach()
-        self.deployed.append((order.key, order.revision))
-        old = self.alive.get(order.key)
-        self._made += 1
-        self.alive[order.key] = Preview(
-            key=order.key,
-            uid=old.uid if old else f"uid-{self._made}",
-            revision=order.revision,
-            phase=Phase.STARTING,
-            phase_since=self.now(),
-            created_at=old.created_at if old else self.now(),
-            url=f"http://{order.host}.localhost:8080",
-            services=(Service(order.spec.main_service, ServiceState.HEALTHY, order.host),),
-            last_visit=old.last_visit if old else None,
-            deploy_order=order.order,
-            rest_order=old.rest_order if old else 0,
-        )
-        if not self.slow:
-            self.finish(order.key)
-        self._maybe_die()
+        with self._acting():
+            if self.machine.orders.get(order.key) == order:
+                return
+            self.deployed.append((order.key, order.revision))
+            self.machine.orders[order.key] = order
+            self._put(self._begun(order))
+            if not self.slow and order.revision not in self.machine.stuck:
+                self.finish(order.key)
 
     async def run_checks(self, key: PreviewKey, uid: str, revision: str, suite: str, order: int) -> None:
-        self._reach()
-        outcome = self.outcomes.get(suite, Outcome.PASSED)
-        result = CheckResult(f"{suite} check", "http", (Attempt(outcome, timedelta(milliseconds=20)),))
-        run = SuiteRun(suite, revision, self.now(), timedelta(milliseconds=20), (result,))
-        preview = self.alive[key]
-        job = CheckJob(suite, revision, order, self.now(), run)
-        self.alive[key] = replace(preview, jobs=(*preview.jobs, job))
-        self.ring(key)
-        self._maybe_die()
+        with self._acting():
+            preview = self._meant(key, uid, revision)
+            known = {(job.suite, job.revision, job.order) for job in preview.jobs} if preview else set()
+            if preview is None or (suite, revision, order) in known:
+                return
+            if suite not in self.machine.orders[key].spec.checks.suites():
+                raise Refused(f"there are no `{suite}` checks in the spec")
+            if preview.phase is not Phase.READY:
+                raise Unavailable(f"the preview is {preview.phase}")
+            job = CheckJob(suite, revision, order, self.now(), self._run(suite, revision))
+            self._put(replace(preview, jobs=(*preview.jobs, job)))
 
     async def give_up(self, key: PreviewKey, uid: str, revision: str, because: str) -> None:
-        self._reach()
-        self.alive[key] = replace(self.alive[key], phase=Phase.FAILED, phase_since=self.now(), reason=because)
-        self._maybe_die()
+        with self._acting():
+            preview = self._meant(key, uid, revision)
+            if preview is not None and preview.phase is Phase.STARTING:
+                self._put(replace(preview, phase=Phase.FAILED, reason=because))
 
     async def sleep(self, key: PreviewKey, uid: str, order: int) -> None:
-        self._rest(key, Phase.SLEEPING, order)
+        with self._acting():
+            self._rest(key, uid, order, Phase.READY, Phase.SLEEPING)
 
     async def wake(self, key: PreviewKey, uid: str, order: int) -> None:
-        self._rest(key, Phase.READY, order)
-
-    def _rest(self, key: PreviewKey, phase: Phase, order: int) -> None:
-        self._reach()
-        self.alive[key] = replace(self.alive[key], phase=phase, phase_since=self.now(), rest_order=order)
-        self._maybe_die()
+        with self._acting():
+            self._rest(key, uid, order, Phase.SLEEPING, Phase.READY)
 
     async def remove(self, key: PreviewKey, uid: str) -> None:
-        self._reach()
-        if key in self.alive and self.alive[key].uid == uid:
-            del self.alive[key]
+        with self._acting():
+            if self._meant(key, uid) is None:
+                return
+            del self.alive[key], self.machine.orders[key]
+            self.machine.databases.pop(key, None)
             self.removed.append(key)
             self.ring(key)
-        self._maybe_die()
 
     async def visited(self, key: PreviewKey, at: datetime) -> None:
-        self.visit(key)
+        self._reach()
+        self._seen(key, at)
 
     def route(self, host: str) -> Route | None:
+        """Nobody listens at its address."""
+        for preview in self.alive.values():
+            for service in preview.services:
+                if service.host and service.host == host.lower():
+                    return self._route(preview, service)
         return None
 
     async def logs(self, key: PreviewKey, service: str | None, lines: int, *, follow: bool) -> AsyncIterator[str]:
+        self._reach()
         if key not in self.alive:
             raise Refused(f"there is no preview of {key}")
-        for line in self.lines[-lines:]:
-            yield line
+        names = [one.name for one in self.alive[key].services]
+        if service is not None and service not in names:
+            raise Refused(f"there is no service `{service}`; there are {', '.join(names)}")
+        for prefix in [f"{name} | " for name in names] if service is None else [""]:
+            for line in self.lines[-lines:]:
+                yield prefix + line
 
     async def artifact(self, key: PreviewKey, suite: str, name: str) -> bytes | None:
+        self._reach()
         return None
 
-    async def bells(self) -> AsyncIterator[PreviewKey | None]:
-        queue: asyncio.Queue[PreviewKey | None] = asyncio.Queue()
-        self._listeners.add(queue)
-        while True:
-            yield await queue.get()
+    def bells(self) -> AsyncIterator[PreviewKey | None]:
+        return self._broadcast.changes()
+
+    # How
 
     def _reach(self) -> None:
         if self.down:
             raise Unavailable("the platform is down")
 
-    def _maybe_die(self) -> None:
+    @contextmanager
+    def _acting(self) -> Iterator[None]:
+        self._reach()
+        yield
         if self.killed_after is not None:
             self.killed_after -= 1
             if self.killed_after < 0:
                 self.killed_after = None
                 raise Killed
 
+    def _meant(self, key: PreviewKey, uid: str, revision: str = "") -> Preview | None:
+        """The very environment that is meant, if it is still there."""
+        preview = self.alive.get(key)
+        meant = preview is not None and preview.uid == uid and revision in {"", preview.revision}
+        return preview if meant else None
 
-class Killed(BaseException):
-    """The controller died, right here."""
+    def _put(self, preview: Preview) -> None:
+        """In the place of the one before. The time of a phase begins anew only where it is another."""
+        before = self.alive.get(preview.key)
+        if before is None or before.phase is not preview.phase:
+            preview = replace(preview, phase_since=self.now())
+        order = self.machine.orders[preview.key]
+        self.alive[preview.key] = replace(preview, services=services(order, preview))
+        self.ring(preview.key)
+
+    def _begun(self, order: DeployOrder) -> Preview:
+        now = self.now()
+        uid = f"uid-{next(self.machine.uids)}"
+        before = self.alive.get(order.key) or Preview(order.key, uid, "", Phase.STARTING, now, now)
+        return replace(
+            before,
+            revision=order.revision,
+            phase=Phase.STARTING,
+            phase_since=now,
+            url=f"http://{order.host}.localhost:8080",
+            reason="",
+            logs="",
+            steps=steps(order.spec, now, step_names(order.spec)[-1], StepState.RUNNING),
+            deploy_order=order.order,
+        )
+
+    def _prepare_database(self, order: DeployOrder, *, broken: bool) -> None:
+        postgres, databases = order.spec.postgres, self.machine.databases
+        kept = databases.pop(order.key, "")
+        if postgres is None or broken:
+            return
+        if postgres.on_push == "fresh" or order.fresh_database:
+            kept = ""
+        done = [kept or ("seeded" if postgres.seed else ""), "migrated" if postgres.migrate else ""]
+        databases[order.key] = ",".join(filter(None, done))
+
+    def _run(self, suite: str, revision: str) -> SuiteRun:
+        attempt = Attempt(self.outcomes.get(suite, Outcome.PASSED), TOOK)
+        return SuiteRun(suite, revision, self.now(), TOOK, (CheckResult(f"{suite} check", "http", (attempt,)),))
+
+    def _rest(self, key: PreviewKey, uid: str, order: int, before: Phase, after: Phase) -> None:
+        if preview := self._meant(key, uid):
+            phase = after if preview.phase is before else preview.phase
+            self._put(replace(preview, phase=phase, rest_order=max(order, preview.rest_order)))
+
+    def _seen(self, key: PreviewKey, at: datetime) -> None:
+        if preview := self.alive.get(key):
+            self._put(replace(preview, last_visit=max(at, preview.last_visit or at)))
+
+    def _route(self, preview: Preview, service: Service) -> Route:
+        port = self.machine.orders[preview.key].spec.services[service.name].port
+        address = ("127.0.0.1", port) if port and preview.phase is Phase.READY else None
+        step = preview.steps[-1].name if preview.phase is Phase.STARTING else ""
+        return Route(preview.key, service.name, preview.phase, address, preview.reason, preview.logs, step)

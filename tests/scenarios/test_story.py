@@ -1,5 +1,6 @@
 """From a pushed branch to a checked, reported, reaped preview, on real parts; and with the controller killed."""
 
+import socket
 import time
 
 import pytest
@@ -123,3 +124,29 @@ async def test_a_stop_is_quick_and_leaves_the_preview_running(world):
     world.start()
     world.wait(lambda: world.page().get("revision") == head, "the same preview")
     assert world.processes() == before
+
+
+async def test_mayfly_stop_ends_everything_and_serve_goes_on_from_there(world):
+    world.push()
+    head = world.git("rev-parse", "HEAD")
+    world.wait(lambda: checked(world, head), "a checked preview")
+    assert "goes on from here" in world.mayfly("stop")
+    assert world.processes() == []
+    assert world.get("/healthz") is None
+    world.start()
+    world.wait(lambda: world.page() == {"revision": head, "things": 1000}, "the same preview with its data")
+    assert [event["kind"] for event in world.timeline()].count("deploy") == 1
+
+
+async def test_only_one_controller_looks_after_a_home(world):
+    assert "already looks after" in world.mayfly("serve", "--listen", "127.0.0.1:0", code=3)
+    assert world.get("/healthz") is not None
+
+
+async def test_a_port_that_is_taken_is_said(world, tmp_path):
+    world.kill()
+    with socket.create_server(("127.0.0.1", world.port)):
+        said = world.mayfly("serve", code=3)
+    assert f"cannot listen on 127.0.0.1:{world.port}: Address already in use" in said
+    assert "use --listen" in said
+    world.start()

@@ -126,6 +126,13 @@ class World:
         """What the push said."""
         return self.git("push", "--force", "preview", *(more or ("feature",)))
 
+    def mayfly(self, *words: str, code: int = 0) -> str:
+        """What the command said, on both streams."""
+        command = [sys.executable, "-m", "controller", *words, "--home", str(self.home.path)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert done.returncode == code, done
+        return done.stdout + done.stderr
+
     def start(self) -> None:
         command = [sys.executable, "-m", "controller", "serve", "--home", str(self.home.path)]
         with self._log.open("ab") as log:

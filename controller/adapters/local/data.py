@@ -36,6 +36,23 @@ async def prepare(cell: Cell, means: Means) -> None:
     cell.save(replace(cell.record, database_clean=True, database_of=cell.record.deployed))
 
 
+async def reach(cell: Cell, means: Means) -> bool:
+    """Puts the server's present address into the preview's URL; whether it had moved."""
+    if not await moved(cell, means):
+        return False
+    parts = urlsplit(cell.record.database_url)
+    user = parts.netloc.rpartition("@")[0]
+    anew = parts._replace(netloc=f"{user}@{await means.databases.address()}").geturl()
+    cell.save(replace(cell.record, database_url=anew))
+    return True
+
+
+async def moved(cell: Cell, means: Means) -> bool:
+    """Whether the server is not any more where the preview looks for its database."""
+    known = urlsplit(cell.record.database_url).netloc.rpartition("@")[2]
+    return bool(known) and await means.databases.address() != known
+
+
 async def _drop(cell: Cell, means: Means) -> None:
     if cell.record.database_name:
         await means.databases.drop(cell.record.database_name)

@@ -99,6 +99,11 @@ class LocalPlatform:
         for cell in cells:
             upkeep.save_visit(cell)
 
+    async def halt(self) -> None:
+        """Closes, and ends every process of every preview. What they are is kept: the next `open` starts them again."""
+        await self.close()
+        await asyncio.gather(*(cell.stop("jobs", "services", "checks") for cell in self._cells.values()))
+
     async def previews(self) -> tuple[Preview, ...]:
         return tuple(self._seen(cell) for cell in self._cells.values())
 

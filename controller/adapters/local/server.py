@@ -106,13 +106,12 @@ class EmbeddedPostgres:
         """Ends it, sessions included; its files stay. Fine where it does not run."""
         async with self._lock, self._alone() as cluster:
             await _end(_left(cluster))
-            cluster.state_file.unlink(missing_ok=True)
-            self._serving = None
+            self._serving = None  # what is written down stays: the next start takes the same port
 
     async def remove(self) -> None:
         """Ends it and removes its files, wherever they are: every database is gone. Fine where there are none."""
         async with self._lock, self._alone() as cluster:
-            await _end(_left(cluster))
+            await _end(_left(cluster), signal.SIGQUIT)
             self._serving = None
             await asyncio.to_thread(shutil.rmtree, cluster.base, ignore_errors=True)
 
@@ -269,9 +268,12 @@ def _left(cluster: Cluster) -> list[Process]:
     return found
 
 
-async def _end(processes: list[Process]) -> None:
-    """A fast shutdown, then no mercy: what is left of a killed server would keep a new one from starting."""
-    for number, patience in ((signal.SIGINT, 10.0), (signal.SIGKILL, 10.0)):
+async def _end(processes: list[Process], first: signal.Signals = signal.SIGINT) -> None:
+    """A fast shutdown (SIGQUIT: at once, nothing is written), then no mercy.
+
+    What is left of a killed server would keep a new one from starting.
+    """
+    for number, patience in ((first, 10.0), (signal.SIGKILL, 10.0)):
         for process in processes:
             send(process, number)
         try:
@@ -333,5 +335,6 @@ def _trim(log: Path) -> None:
 def _last_words(log: Path) -> str:
     with contextlib.suppress(OSError):
         lines = log.read_text(errors="replace")[-4000:].splitlines()
-        return next((line for line in reversed(lines) if "FATAL" in line or "PANIC" in line), (lines or [""])[-1])[:300]
+        fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
+        return (fatal or lines or ["it said nothing"])[-1][:300]
     return "it left no log"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from controller.adapters.local import checks, processes, store
+from controller.adapters.local import checks, data, processes, store
 from controller.adapters.local.cell import Cell, Means
 from controller.adapters.local.disk import discard, trouble
 from controller.adapters.local.store import Aim, Record
@@ -21,6 +21,7 @@ from controller.previews.model import Phase, PreviewKey
 
 LOOK_EVERY = 1.0
 SAVE_VISITS_EVERY = 10.0
+REACH_EVERY = 2.0
 TIDY_EVERY = 3600.0
 UNUSED_FOR = timedelta(days=7)
 _log = structlog.get_logger()
@@ -85,7 +86,7 @@ async def look_once(cells: Iterable[Cell]) -> None:
 
 async def keep(means: Means, cells: Mapping[PreviewKey, Cell], revive: Callable[[Cell], None]) -> None:
     """For ever: watches, saves visits, tidies."""
-    saved_at = tidied_at = time.monotonic()
+    saved_at = tidied_at = reached_at = time.monotonic()
     async with asyncio.TaskGroup() as group:
         while True:
             for cell in list(cells.values()):
@@ -96,6 +97,9 @@ async def keep(means: Means, cells: Mapping[PreviewKey, Cell], revive: Callable[
                 saved_at = now
                 for cell in list(cells.values()):
                     save_visit(cell)
+            if now - reached_at > REACH_EVERY:
+                reached_at = now
+                group.create_task(follow_databases(means, cells, revive))
             if now - tidied_at > TIDY_EVERY:
                 tidied_at = now
                 group.create_task(tidy(means, cells))
@@ -111,6 +115,18 @@ async def _watch(cell: Cell, means: Means, revive: Callable[[Cell], None]) -> No
         _log.warning("a preview cannot be watched", preview=str(cell.record.key), reason=error.reason)
     except Exception:  # noqa: BLE001 - a mistake about one preview must not end the watch over the others
         _log.exception("a preview cannot be watched", preview=str(cell.record.key))
+
+
+async def follow_databases(means: Means, cells: Mapping[PreviewKey, Cell], revive: Callable[[Cell], None]) -> None:
+    """Keeps the database server running for those who use it; one that came back elsewhere restarts its previews."""
+    for cell in list(cells.values()):
+        if cell.record.aim is Aim.RUN and cell.record.database_url and (cell.worker is None or cell.worker.done()):
+            try:
+                if await data.moved(cell, means):
+                    revive(cell)
+            except (Unavailable, Refused) as error:
+                _log.warning("the database server cannot be reached", reason=error.reason)
+                return
 
 
 def save_visit(cell: Cell) -> None:

@@ -171,6 +171,8 @@ async def _run(cell: Cell, means: Means) -> None:
         return
     if not cell.record.crashed:
         cell.enter(Phase.STARTING, Aim.RUN)
+    if await data.reach(cell, means):
+        await cell.stop("services")  # those that still run look for their database where it was
     await services.start_all(cell, means)
     cell.enter(Phase.READY, Aim.RUN)
 

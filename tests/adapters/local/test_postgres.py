@@ -25,7 +25,7 @@ async def server(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
     server = EmbeddedPostgres(tmp_path / "postgres")
     await server.start()
     yield server
-    await server.stop()
+    await server.remove()
 
 
 @pytest.fixture
