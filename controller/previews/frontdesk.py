@@ -63,15 +63,18 @@ class FrontDesk:
         return Card(key, stands.word, stands.line, case.pull, preview, case.wishes, ending, ends)
 
     async def timeline(self, key: PreviewKey, limit: int = 200) -> tuple[Event, ...]:
+        await self.card(key)
         return await self._history.timeline(key, limit)
 
     async def runs(self, key: PreviewKey, suite: str, limit: int = 50) -> tuple[SuiteRun, ...]:
+        await self.card(key)
         return await self._history.runs(key, suite, limit)
 
     def logs(self, key: PreviewKey, service: str | None, lines: int, *, follow: bool) -> AsyncIterator[str]:
         return self._platform.logs(key, service, lines, follow=follow)
 
     async def artifact(self, key: PreviewKey, suite: str, name: str) -> bytes | None:
+        await self.card(key)
         return await self._platform.artifact(key, suite, name)
 
     async def command(self, key: PreviewKey, text: str, actor: str, origin: str = "") -> Answer:

@@ -6,6 +6,7 @@ The world knows how to write applications that do as their names say; only the p
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -176,6 +177,16 @@ class PlatformContract:
         await world.platform.deploy(second)
         await settled(world.platform, Phase.READY, second.revision)
         assert await world.ask(second.host) == "two seeded,migrated"
+
+    async def test_a_fresh_database_is_made_where_the_order_says_so(self, world: World) -> None:
+        first = world.push("keeping", version="one")
+        await world.platform.deploy(first)
+        await settled(world.platform, Phase.READY)
+        await world.enter_data(first.host, "entered")
+        await world.platform.deploy(replace(first, order=1, fresh_database=True))
+        await until(world.platform, lambda preview: bool(preview and preview.deploy_order == 1))
+        await settled(world.platform, Phase.READY)
+        assert await world.ask(first.host) == "one seeded,migrated"
 
     async def test_it_sleeps_and_wakes_with_its_data(self, world: World) -> None:
         order = world.push()

@@ -15,7 +15,6 @@ from tests.fakes.forge import FakeForge
 from tests.fakes.history import FakeHistory
 from tests.fakes.platform import FakePlatform
 
-ANSWERS_NOTHING = {f"test_one_that_is_not_known_is_refused[{name}]" for name in ("timeline", "runs", "artifact")}
 FILES = {".preview.yaml": "services: {web: {command: serve, port: 8000}}"}
 
 
@@ -68,10 +67,7 @@ class FrontWorld:
 
 class TestFrontDesk(DeskContract):
     @pytest.fixture
-    async def world(self, request: pytest.FixtureRequest) -> World:
-        if request.node.name in ANSWERS_NOTHING:
-            reason = "for a key it does not know, it answers that there is nothing"
-            request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    async def world(self) -> World:
         world = FrontWorld()
         await world.begin()
         return world

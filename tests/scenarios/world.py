@@ -134,6 +134,8 @@ class World:
         return done.stdout + done.stderr
 
     def start(self) -> None:
+        if self._server is not None:
+            self._server.wait(PATIENCE)
         command = [sys.executable, "-m", "controller", "serve", "--home", str(self.home.path)]
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
