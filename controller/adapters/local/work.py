@@ -29,8 +29,7 @@ from controller.adapters.local.sources import real_path
 from controller.adapters.local.store import FILE, Aim
 from controller.errors import Refused, Unavailable
 from controller.previews.model import Phase
-from controller.previews.spec import Build, ServiceSpec, Spec
-from controller.settings import Allowed
+from controller.previews.spec import Build, ServiceSpec
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
@@ -106,8 +105,6 @@ def _fail(cell: Cell, error: StepFailed) -> None:
 
 async def _deploy(cell: Cell, means: Means) -> None:
     spec = cell.record.order.spec
-    if refusal := why_refused(spec, means.policy.allow):
-        raise StepFailed(refusal)
     await checks.forget(cell)
     await cell.stop("jobs")
     async with cell.step("checkout"):
@@ -127,15 +124,6 @@ async def _deploy(cell: Cell, means: Means) -> None:
     await services.start_all(cell, means)
     cell.enter(Phase.READY, Aim.RUN)
     await asyncio.to_thread(empty, cell.folder / "trees", cell.tree.name)
-
-
-def why_refused(spec: Spec, allow: Allowed) -> str:
-    """What the policy has against a spec; empty where it has nothing."""
-    if len(spec.services) > allow.services:
-        return f"it has {len(spec.services)} services; the policy of this Mayfly allows {allow.services}"
-    if not allow.build and any(service.build for service in spec.services.values()):
-        return "the policy of this Mayfly allows no `build`"
-    return ""
 
 
 def _make_room(cell: Cell) -> None:

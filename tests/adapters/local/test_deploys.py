@@ -13,7 +13,7 @@ from controller.adapters.local import store
 from controller.adapters.local.platform import SMOKE
 from controller.errors import Refused, Unavailable
 from controller.previews.model import DeployOrder, Phase, Preview, PreviewKey, StepState
-from controller.settings import Allowed, Local, Policy
+from controller.settings import Local, Policy
 from smoke.model import Outcome
 from tests.adapters.local.world import APP, DATA, PYTHON, LocalWorld, git
 from tests.contracts.platform import KEY, eventually, settled, until
@@ -225,20 +225,6 @@ async def test_a_service_that_answers_with_an_error_is_not_healthy(world: LocalW
     failed = await settled(world.platform, Phase.FAILED)
     assert failed.services[0].reason == "GET / answered 503"
     assert "listening" in failed.logs
-
-
-@pytest.mark.parametrize(
-    ("allow", "reason"),
-    [
-        pytest.param(Allowed(build=False), "the policy of this Mayfly allows no `build`", id="builds"),
-        pytest.param(Allowed(services=1), "it has 2 services; the policy of this Mayfly allows 1", id="services"),
-    ],
-)
-async def test_what_the_policy_forbids_is_not_done(world: LocalWorld, allow: Allowed, reason: str) -> None:
-    world.use(Policy(allow=allow, local=world.policy.local))
-    build = {"command": "true", "outputs": ["version"]}
-    spec = {"services": {"web": {**WEB, "build": build}, "other": WEB}}
-    assert await why_failed(world, world.order(world.commit({"app.py": APP}), spec)) == reason
 
 
 @pytest.mark.parametrize("revision", ["1e10000", "HEAD", "--upload-pack=id", "f" * 39, "$(id)", "..", ""])

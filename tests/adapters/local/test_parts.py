@@ -18,11 +18,9 @@ from controller.adapters.local.processes import Process
 from controller.adapters.local.sources import inside, real_path
 from controller.adapters.local.store import Aim, Order, Record
 from controller.adapters.local.units import State
-from controller.adapters.local.work import why_refused
 from controller.errors import Refused, Unavailable
 from controller.previews.model import CheckJob, Database, Phase, PreviewKey, Step, StepState
 from controller.previews.spec import parse
-from controller.settings import Allowed
 from smoke.model import Attempt, CheckResult, Outcome, SuiteRun
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
@@ -282,12 +280,6 @@ def test_only_recent_crashes_count() -> None:
     state = State(Process(1, 2), exits=exits)
     assert state.crashes(NOON) == 2
     assert state.last_words == "exited with status 3"
-
-
-def test_what_the_policy_refuses() -> None:
-    assert why_refused(SPEC, Allowed()) == ""
-    assert why_refused(SPEC, Allowed(services=2)) == "it has 3 services; the policy of this Mayfly allows 2"
-    assert why_refused(SPEC, Allowed(build=False)) == "the policy of this Mayfly allows no `build`"
 
 
 def test_ports_are_free_and_in_nobody_s_books() -> None:
