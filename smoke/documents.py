@@ -41,7 +41,7 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"line {self.line}, column {self.column}: " if self.line else ""
-        hint = f" Did you mean `{self.suggestion}`?" if self.suggestion else ""
+        hint = f". Did you mean `{self.suggestion}`?" if self.suggestion else ""
         return f"{place}{f'`{self.path}`: ' if self.path else ''}{self.message}{hint}"
 
 
@@ -282,13 +282,14 @@ _JSON_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float")}
 def _problem(detail: ErrorDetails, root: yaml.Node | None, model: type[BaseModel]) -> Problem:
     loc = detail["loc"]
     unknown = detail["type"] == "extra_forbidden"
-    mark = _mark(root, loc, at_key=unknown)
+    mark, path = _place(root, loc, at_key=unknown)
     place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-    path = ".".join(str(part) for part in loc)
     if unknown:
         known = sorted(_known_keys(model, loc[:-1]))
         message = f"unknown key; known are {', '.join(known)}" if known else "unknown key"
         return Problem(message, *place, path, _nearest(str(loc[-1]), known))
+    if detail["type"] == "missing":
+        path = f"{path}.{loc[-1]}".strip(".")
     message = detail["msg"].removeprefix("Value error, ")
     context = detail.get("ctx", {})
     expected = re.findall(r"'([^']*)'", f"{context.get('expected', '')} {context.get('expected_tags', '')}")
@@ -299,21 +300,26 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), "")
 
 
-def _mark(root: yaml.Node | None, loc: Iterable[int | str], *, at_key: bool) -> yaml.error.Mark | None:
-    """Where `loc` stands. Parts that pydantic adds (the tag of a union) are not in the document and are passed over."""
+def _place(root: yaml.Node | None, loc: Iterable[int | str], *, at_key: bool) -> tuple[yaml.error.Mark | None, str]:
+    """Where `loc` stands, and its path. Parts that pydantic adds (the tag of a union) are not in the document."""
     if root is None:
-        return None
+        return None, ""
     node, mark = root, root.start_mark
+    path: list[str] = []
     for part in loc:
         if isinstance(node, yaml.MappingNode):
             pair = next(((key, value) for key, value in node.value if key.value == part), None)
-            if pair:
-                mark = pair[0].start_mark if at_key else pair[1].start_mark
-                node = pair[1]
+            if pair is None:
+                continue
+            mark = pair[0].start_mark if at_key else pair[1].start_mark
+            node = pair[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
             mark = node.start_mark
-    return mark
+        else:
+            continue
+        path.append(str(part))
+    return mark, ".".join(path)
 
 
 def _known_keys(model: type[BaseModel], loc: Iterable[int | str]) -> set[str]:

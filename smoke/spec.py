@@ -56,7 +56,7 @@ def _inside(text: str) -> str:
     path = PurePosixPath(text)
     if not text or path.is_absolute() or ".." in path.parts or "\0" in text:
         raise ValueError(f"{text!r} is not a path inside the repository")
-    return text
+    return str(path)
 
 
 def _capture(text: str) -> str:

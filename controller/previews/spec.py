@@ -5,45 +5,18 @@ is split into words, so that no value becomes a second word, and nothing is ever
 """
 
 import re
-import shlex
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
-from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from smoke.documents import Duration, Size, Strict, load
-from smoke.spec import Check, Suite
+from smoke.spec import Check, EnvName, FilePath, Suite, Words
 
 FILE = ".preview.yaml"
 
-
-def _inside(text: str) -> str:
-    path = PurePosixPath(text)
-    if not text or path.is_absolute() or ".." in path.parts or "\0" in text:
-        raise ValueError(f"{text!r} is not a path inside the repository")
-    return str(path)
-
-
-def _words(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return shlex.split(value)
-    except ValueError as error:
-        raise ValueError(f"not a command: {error}") from None
-
-
-RepoPath = Annotated[str, AfterValidator(_inside)]
-Command = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_words),
-    Field(min_length=1),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
-]
 ServiceName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$")]
-EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class Resources(Strict):
@@ -56,15 +29,15 @@ class Resources(Strict):
 class Build(Strict):
     """Made once for its inputs, and used again by every revision and preview that has the same."""
 
-    command: Command
-    inputs: list[RepoPath] = []
+    command: Words
+    inputs: list[FilePath] = []
     """Files or folders that decide the result; the whole repository where none are named."""
-    outputs: list[RepoPath] = Field(min_length=1)
+    outputs: list[FilePath] = Field(min_length=1)
     """Files or folders that the command makes."""
 
 
 class ServiceSpec(Strict):
-    command: Command | None = None
+    command: Words | None = None
     """What to run: words, or a list of words. No shell is involved unless you name one."""
     image: str | None = None
     """Container image (Kubernetes only)."""
@@ -85,16 +58,25 @@ class ServiceSpec(Strict):
 
 
 class SeedCommand(Strict):
-    command: Command
+    command: Words
     """Fills the empty database in `$DATABASE_URL`."""
-    inputs: list[RepoPath] = Field(min_length=1)
+    inputs: list[FilePath] = Field(min_length=1)
     """Files or folders that decide what it makes: the seed is made again only when they change."""
 
 
+def _kind_of_seed(value: object) -> str:
+    return "command" if isinstance(value, dict | SeedCommand) else "files"
+
+
+Seed = Annotated[
+    Annotated[list[FilePath], Tag("files")] | Annotated[SeedCommand, Tag("command")], Discriminator(_kind_of_seed)
+]
+
+
 class Postgres(Strict):
-    seed: list[RepoPath] | SeedCommand | None = None
+    seed: Seed | None = None
     """SQL files loaded in order, or a command. Made once per distinct seed, then cloned for every preview."""
-    migrate: Command | None = None
+    migrate: Words | None = None
     """Runs in the checkout on the populated clone, with the database's URL in `env`."""
     env: EnvName = "DATABASE_URL"
     """The variable that carries the database's URL to the services, the migration, and `command` checks."""

@@ -145,7 +145,7 @@ Everything it had is gone. Reopen the pull request to get a new one."""
 
 
 def test_a_wrong_spec_is_shown_and_what_runs_is_left_as_it_is():
-    problem = SpecProblem(".preview.yaml at abc1234: line 3, column 5: `prot`: unknown key Did you mean `port`?")
+    problem = SpecProblem(".preview.yaml at abc1234: line 3, column 5: `prot`: unknown key. Did you mean `port`?")
     case = a_case(preview=a_preview(revision=DEF), spec=problem)
     assert (
         said(case)
@@ -159,7 +159,7 @@ def test_a_wrong_spec_is_shown_and_what_runs_is_left_as_it_is():
 `.preview.yaml` at the head cannot be used. What runs is left as it is.
 
 ```text
-.preview.yaml at abc1234: line 3, column 5: `prot`: unknown key Did you mean `port`?
+.preview.yaml at abc1234: line 3, column 5: `prot`: unknown key. Did you mean `port`?
 ```
 
 **Expires** on 5 March 2026, unless somebody pushes, commands or visits before. \

@@ -84,13 +84,12 @@ def test_merge_keys_work():
         pytest.param(
             "name: x\nprot: 1",
             "house.yaml: line 2, column 1: `prot`: unknown key; known are env, expect, memory,"
-            " name, pets, port, wait Did you mean `port`?",
+            " name, pets, port, wait. Did you mean `port`?",
             id="an unknown key",
         ),
         pytest.param(
             "pets:\n- kind: cat\n  livse: 3",
-            "house.yaml: line 3, column 3: `pets.0.cat.livse`: unknown key; known are kind, lives"
-            " Did you mean `lives`?",
+            "house.yaml: line 3, column 3: `pets.0.livse`: unknown key; known are kind, lives. Did you mean `lives`?",
             id="an unknown key deep inside a variant",
         ),
         pytest.param("pets: [{kind: cta}]", "Did you mean `cat`?", id="a variant that does not exist"),
