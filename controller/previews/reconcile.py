@@ -90,11 +90,15 @@ class Reconciler:
     async def run(self) -> None:
         """Until cancelled. A bug in one round is logged whole, and the next round comes as usual."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen(self._forge.bells()))
-            group.create_task(self._listen(self._platform.bells()))
-            self.bell.ring()
+            group.create_task(self._listen(self._forge.bells))
+            group.create_task(self._listen(self._platform.bells))
+            loop, resync, whole_at = asyncio.get_running_loop(), self._setting.resync.total_seconds(), 0.0
             while True:
-                keys = await self.bell.answer(self._setting.resync.total_seconds())
+                keys = await self.bell.answer(max(0.0, whole_at - loop.time()))
+                if loop.time() >= whole_at:  # however often it rings for a few, all are looked at in time
+                    keys = None
+                if keys is None:
+                    whole_at = loop.time() + resync
                 try:
                     await self.round(keys)
                 except (Unavailable, Refused) as error:
@@ -102,10 +106,15 @@ class Reconciler:
                 except Exception:
                     log.exception("a round failed")
 
-    async def _listen(self, bells: AsyncIterator[Ring]) -> None:
-        async for who in bells:
-            self.bell.ring(who)
-            self.broadcast.tell(who)
+    async def _listen(self, bells: Callable[[], AsyncIterator[Ring]]) -> None:
+        while True:
+            try:
+                async for who in bells():
+                    self.bell.ring(who)
+                    self.broadcast.tell(who)
+            except (Unavailable, Refused) as error:
+                log.warning("a bell is out of order; the timer goes on", reason=error.reason)
+            await asyncio.sleep(1)
 
     async def round(self, keys: Collection[PreviewKey] | None = None) -> list[Action]:
         """One pass over everything, or over a few pull requests. Raises where nothing can be decided at all."""
@@ -135,12 +144,20 @@ class Reconciler:
             over = {key: case for key, case in self.cases.items() if key in world.memory.endings}
             self.cases = over | seen  # what is over keeps its title
             self.holds = {}
-            self.alarm = next((action for action in actions if isinstance(action, Ask)), None)
+            self._raise_alarm(next((action for action in actions if isinstance(action, Ask)), None))
         else:
             self.cases |= seen
         for case in world.cases:
             self.holds.pop(case.key, None)
         self.holds |= {action.key: action for action in actions if isinstance(action, Hold)}
+
+    def _raise_alarm(self, alarm: Ask | None) -> None:
+        if alarm is not None and alarm != self.alarm:
+            self._meter.acted(kind_of(alarm))
+            log.warning("removals wait for a person: `mayfly approve-removals`", reason=alarm.because)
+        if alarm != self.alarm:
+            self.broadcast.tell(None)
+        self.alarm = alarm
 
     async def _act(self, action: Act, world: World) -> Ending | None:
         """Starts one thing. What cannot be done now is told, and tried again in a later round."""

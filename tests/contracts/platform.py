@@ -54,7 +54,7 @@ class World(Protocol):
 
 async def eventually(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(SOON):
-        while not holds():  # noqa: ASYNC110 - of the world outside, nobody tells
+        while not holds():
             await asyncio.sleep(0.05)
 
 
@@ -62,7 +62,7 @@ async def until(platform: Platform, wanted: Callable[[Preview | None], bool], ke
     preview = None
     try:
         async with asyncio.timeout(SOON):
-            while not wanted(preview := await platform.preview(key)):  # noqa: ASYNC110 - a bell may be lost
+            while not wanted(preview := await platform.preview(key)):
                 await asyncio.sleep(0.02)
     except TimeoutError:
         pytest.fail(f"it did not come to that; it is {preview}")

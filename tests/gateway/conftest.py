@@ -130,5 +130,5 @@ async def a_script(answer: bytes, *, then_wait: bool = False) -> AsyncIterator[t
 async def eventually(question: Callable[[], bool], within: float = 20) -> None:
     """Looks again until it is so."""
     async with asyncio.timeout(within):
-        while not question():  # noqa: ASYNC110 - what it asks of has no event to wait for
+        while not question():
             await asyncio.sleep(0.01)

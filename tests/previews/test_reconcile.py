@@ -1,11 +1,13 @@
 """The loop in a small world: forge, platform and History in memory, and a clock that is moved by hand."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
 
+from controller.errors import Unavailable
 from controller.previews.frontdesk import FrontDesk
 from controller.previews.model import Phase, PreviewKey, Rules
 from controller.previews.reconcile import Reconciler, Setting
@@ -68,9 +70,9 @@ class Day:
     def later(self, **by):
         self.time += timedelta(**by)
 
-    def restart(self):
+    def restart(self, resync=10.0):
         self.meter = Counts()
-        setting = Setting(self.rules, Allowed(), "http://localhost:8080", timedelta(seconds=10))
+        setting = Setting(self.rules, Allowed(), "http://localhost:8080", timedelta(seconds=resync))
         self.controller = Reconciler(self.forge, self.platform, self.history, setting, self.meter, self.now)
         self.desk = FrontDesk(self.controller, self.platform, self.history, self.rules, self.now)
 
@@ -405,19 +407,71 @@ async def test_the_desk_shows_what_is_gone_and_refuses_what_never_was(day):
         await day.desk.card(PreviewKey("shop", 99))
 
 
-async def test_bells_bring_the_next_round_forward(day):
-    running = asyncio.create_task(day.controller.run())
-    changes = day.desk.changes()
+@asynccontextmanager
+async def running(day):
+    task = asyncio.create_task(day.controller.run())
+    await asyncio.sleep(0.05)
     try:
-        await asyncio.sleep(0.05)
-        day.time -= timedelta(seconds=5)
-        key = day.forge.open("shop", files=FILES)
-        day.time += timedelta(seconds=5)
-        day.forge.ring(key)
         async with asyncio.timeout(5):
-            while "all 2 checks passed" not in day.forge.sticky(key):
-                assert await anext(changes) in {key, None}
+            yield
     finally:
-        running.cancel()
+        task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await running
+            await task
+
+
+def open_long_ago(day, branch="feature"):
+    """A push that has no other one after it."""
+    day.time -= timedelta(seconds=5)
+    key = day.forge.open("shop", branch, files=FILES)
+    day.time += timedelta(seconds=5)
+    return key
+
+
+async def test_bells_bring_the_next_round_forward(day):
+    async with running(day):
+        changes = day.desk.changes()
+        key = open_long_ago(day)
+        day.forge.ring(key)
+        while "all 2 checks passed" not in day.forge.sticky(key):
+            assert await anext(changes) in {key, None}
+
+
+async def test_without_a_bell_the_timer_finds_it(day):
+    async def broken():
+        raise Unavailable("the bell is gone")
+        yield
+
+    day.forge.bells = broken
+    day.restart(resync=0.05)
+    async with running(day):
+        key = open_long_ago(day)
+        while "all 2 checks passed" not in day.forge.sticky(key):
+            await asyncio.sleep(0.01)
+
+
+async def test_ringing_for_one_does_not_keep_the_others_waiting(day):
+    day.restart(resync=0.05)
+    noisy = open_long_ago(day)
+    async with running(day):
+        quiet = open_long_ago(day, "quiet")
+        while "all 2 checks passed" not in day.forge.sticky(quiet):
+            day.controller.bell.ring(noisy)
+            await asyncio.sleep(0.001)
+
+
+async def test_a_bug_in_one_round_does_not_end_the_loop(day):
+    day.restart(resync=0.05)
+    whole, calls = day.platform.previews, []
+
+    async def previews():
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyError("a bug")
+        return await whole()
+
+    day.platform.previews = previews
+    async with running(day):
+        key = open_long_ago(day)
+        while "all 2 checks passed" not in day.forge.sticky(key):
+            await asyncio.sleep(0.01)

@@ -114,7 +114,7 @@ journey:
 async def test_a_cancelled_journey_cleans_up(target: Target, app: App):
     task = asyncio.create_task(run_one(BUY % "/never", target))
     async with asyncio.timeout(30):
-        while not app.orders:  # noqa: ASYNC110 - the application tells nobody
+        while not app.orders:
             await asyncio.sleep(0.02)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
