@@ -62,7 +62,8 @@ class Local(Strict):
     """The embedded platform."""
 
     path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    """`PATH` of every process of a preview; nothing else of the controller's environment reaches them."""
+    """`PATH` of every process of a preview; nothing else of the controller's environment reaches them.
+    `mayfly init` writes the one of whoever runs it."""
     log_size: Size = 4 * 2**20
     """Most bytes of one service's log file; two are kept."""
     stop_within: Duration = timedelta(seconds=5)

@@ -1,6 +1,7 @@
 """`mayfly init`: a `.preview.yaml` to begin with, the embedded forge beside the checkout, and the remote `preview`."""
 
 import json
+import os
 import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from controller.cli.console import Failure
 from controller.cli.homes import FOLDER
 from controller.cli.schema import spec_schema
 from controller.previews.spec import FILE
-from controller.settings import Home
+from controller.settings import Home, Local
 
 SCHEMA = "preview.schema.json"
 MAX_READ = 256 * 1024
@@ -36,6 +37,7 @@ def init(folder: Path, home: Path | None, *, force: bool) -> Initialised:
     schema = mine.path / SCHEMA
     schema.write_text(spec_schema(), encoding="utf-8")
     wrote = _write_spec(top, schema, force=force)
+    _write_policy(mine)
     return Initialised(top, connected.repo, connected.main, wrote, connected.remote_added)
 
 
@@ -70,6 +72,22 @@ def _write_spec(top: Path, schema: Path, *, force: bool) -> bool:
     reference = schema.relative_to(top) if schema.is_relative_to(top) else schema
     file.write_text(guess.write(guess.guess(*_look(top)), reference.as_posix()), encoding="utf-8")
     return True
+
+
+def _write_policy(home: Home) -> None:
+    """With the PATH of whoever runs this: a preview finds the programs that this person's own terminal finds."""
+    if home.policy_file.exists():
+        return
+    path = json.dumps(os.environ.get("PATH") or Local().path)
+    home.policy_file.write_text(f"""\
+# What is allowed here, and how much: the operator's. `mayfly schema --policy` tells every key.
+local:
+  path: {path} # the PATH of previews: nothing else of your environment reaches them
+
+# listen: 127.0.0.1:8080 # there is no login: keep it on loopback
+# previews: {{max_alive: 30, max_removals: 5, sleep_after: 2h, expire_after: 3 days, max_life: 14 days}}
+# allow: {{build: true, command_checks: true, browser_checks: true, memory: 2Gi, services: 10}}
+""")
 
 
 def _look(top: Path) -> tuple[frozenset[str], dict[str, str]]:

@@ -1,12 +1,14 @@
 """`mayfly init` in real checkouts."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from controller.previews.spec import parse
+from controller.settings import Home, Local, Policy
 from tests.cli.conftest import Mayfly
 
 pytestmark = pytest.mark.processes
@@ -57,6 +59,22 @@ def test_the_file_names_a_schema_that_is_there(checkout: Path, mayfly: Mayfly):
     first = (checkout / ".preview.yaml").read_text().splitlines()[0]
     reference = first.removeprefix("# yaml-language-server: $schema=")
     assert json.loads((checkout / reference).read_text())["title"] == ".preview.yaml"
+
+
+def test_previews_find_the_programs_that_this_terminal_finds(
+    checkout: Path, mayfly: Mayfly, monkeypatch: pytest.MonkeyPatch
+):
+    path = f'{os.environ["PATH"]}:/odd place/it\'s "quoted": #1'
+    monkeypatch.setenv("PATH", path)
+    mayfly("init", checkout)
+    assert Home(checkout / ".mayfly").policy() == Policy(local=Local(path=path))
+
+
+def test_a_policy_that_is_there_stays(checkout: Path, mayfly: Mayfly):
+    (checkout / ".mayfly").mkdir()
+    (checkout / ".mayfly" / "mayfly.yaml").write_text("listen: 127.0.0.1:9\n")
+    mayfly("init", checkout)
+    assert (checkout / ".mayfly" / "mayfly.yaml").read_text() == "listen: 127.0.0.1:9\n"
 
 
 def test_init_works_from_a_folder_below(checkout: Path, mayfly: Mayfly, monkeypatch: pytest.MonkeyPatch):
