@@ -38,7 +38,7 @@ class Limits(Strict):
     """Nothing lives longer, pinned or not."""
     give_up_after: Duration = timedelta(minutes=15)
     """A preview that did not become ready for this long has failed."""
-    quiet_period: Duration = timedelta(milliseconds=400)
+    quiet_period: Duration = timedelta(milliseconds=350)
     """A push waits this long for another one, so that ten in a row are one deploy."""
     resync: Duration = Field(timedelta(seconds=10), ge=timedelta(seconds=1))
     """How often everything is read again, in case a bell was lost."""

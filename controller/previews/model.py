@@ -259,7 +259,7 @@ class Rules:
     max_alive: int = 30
     max_removals: int = 5
     """More than this in one round, and a person is asked first."""
-    quiet_period: timedelta = timedelta(milliseconds=400)
+    quiet_period: timedelta = timedelta(milliseconds=350)
     give_up_after: timedelta = timedelta(minutes=15)
     sleep_after: timedelta = timedelta(hours=2)
     expire_after: timedelta = timedelta(days=3)

@@ -74,17 +74,18 @@ async def test_the_whole_story(world):
 
 
 async def test_ten_pushes_within_two_seconds_are_one_deploy_of_the_last(world):
-    began = time.monotonic()
+    pauses, before = [], time.monotonic()
     for n in range(10):
         last = world.commit(f"push {n}")
         world.push()
-    took = time.monotonic() - began
+        pauses.append(time.monotonic() - before)
+        before = time.monotonic()
     world.wait(lambda: checked(world, last), "the last push")
-    timeline = world.timeline()
-    deploys = [event["text"] for event in timeline if event["kind"] == "deploy"]
+    deploys = [event["text"] for event in world.timeline() if event["kind"] == "deploy"]
     assert deploys[-1].startswith(f"deploying {last[:7]}")
-    if took < 4:  # a machine too busy to push ten times in four seconds has given the quiet period its chance
+    if max(pauses[1:]) < 0.3:  # a machine too busy to push that fast lets the quiet period pass in between
         assert len(deploys) == 1
+    assert len(deploys) < 10
     await world.until_said(green(last))
 
 

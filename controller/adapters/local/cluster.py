@@ -164,7 +164,8 @@ async def _initdb(cluster: Cluster, making: Path) -> None:
     if maker:
         _give(making, maker.pw_uid, maker.pw_gid)
     arguments = ["--username=postgres", f"--pwfile={password}", "--no-sync", "--no-instructions", "--encoding=UTF8"]
-    hosts = ["--locale=C.UTF-8", "--auth-local=reject", "--auth-host=scram-sha-256"]
+    # The superuser's password is random: rounds that slow down guessing would only slow down each of our sessions.
+    hosts = ["--locale=C.UTF-8", "--auth-local=reject", "--auth-host=scram-sha-256", "--set=scram_iterations=1"]
     program = [str(cluster.bin / "initdb"), f"--pgdata={making / 'data'}", *arguments, *hosts]
     before = as_server(maker.pw_uid) if maker else []
     await run(*before, *program, env=_CLEAN, cwd=Path("/"), limit=timedelta(minutes=2))
@@ -197,17 +198,34 @@ def _let_through(base: Path) -> None:
 
 
 def _copied(programs: Path, elsewhere: Path) -> Path:
-    """A copy of PostgreSQL that its user can reach, made once for each version of the original."""
+    """A copy of PostgreSQL that its user can reach, made once for each version of the original.
+
+    The wheel's programs look for their libraries beside their package (`$ORIGIN/../../../PACKAGE.libs`), so the copy
+    keeps that shape.
+    """
+    install, package = programs.parent, programs.parent.parent
     made = (programs / "postgres").stat()
     digest = hashlib.sha256(f"{programs}{made.st_mtime_ns}{made.st_size}".encode()).hexdigest()[:16]
     target = elsewhere / f"postgresql-{digest}"
     if not target.exists():
         making = elsewhere / f".new-{secrets.token_hex(4)}"
-        elsewhere.mkdir(parents=True, exist_ok=True)
+        making.mkdir(parents=True)
         try:
-            shutil.copytree(programs.parent, making, symlinks=True)
-            making.chmod(0o755)
+            shutil.copytree(install, making / package.name / install.name, symlinks=True)
+            libraries = package.with_name(f"{package.name}.libs")
+            if libraries.is_dir():
+                shutil.copytree(libraries, making / libraries.name, symlinks=True)
+            _open_to_all(making)
             making.rename(target)
-        except FileExistsError:
+        except OSError:
             shutil.rmtree(making, ignore_errors=True)
-    return target / "bin"
+            if not target.exists():  # otherwise somebody else made it meanwhile
+                raise
+    return target / package.name / install.name / programs.name
+
+
+def _open_to_all(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | 0o444 | (0o111 if path.is_dir() or mode & stat.S_IXUSR else 0))

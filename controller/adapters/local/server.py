@@ -40,6 +40,7 @@ _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "password_encryption": "scram-sha-256",
+    "scram_iterations": "4096",
     "max_connections": "300",
     "shared_buffers": "64MB",
     "synchronous_commit": "off",

@@ -47,6 +47,9 @@ INSERT INTO mayfly.databases VALUES (%s, %s, now())
 ON CONFLICT (database) DO UPDATE SET name = excluded.name, used_at = excluded.used_at
 """
 _NAMED = "SELECT 1 FROM pg_database WHERE datname = %s"
+_LEFT = """
+SELECT (SELECT datistemplate FROM pg_database WHERE datname = %s), EXISTS (SELECT FROM pg_roles WHERE rolname = %s)
+"""
 _FINISHED = "datistemplate AND NOT datallowconn AND pg_get_userbyid(datdba) <> datname"
 """A seed's role owns its database until it is sealed, and may set the rest itself."""
 
@@ -82,7 +85,6 @@ class PostgresDatabases:
         self._template_prefix = f"{owner}_t_"
         self._preview_prefix = f"{owner}_p_"
         self._connections = connections
-        self._awake = awake
         self._awake = awake
         self._free = asyncio.Semaphore(_SESSIONS)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -134,14 +136,14 @@ class PostgresDatabases:
                 raise Unavailable("the seeded template is gone; it is made again with the next deploy")
             await _drop(session, database)
             await session.execute(_NOTE, (database, name))
+            if template is not None:
+                await session.execute(_NOTE, (template, seed))
             password = await self._make_role(session, database)
             await _create(session, database, template)
             await _open_to_owner(session, database)
-            if template and seed is not None:
+            if template is not None:
                 async with self._session(database) as inside:
-                    await _run(inside, "REASSIGN OWNED BY {} TO {}", template, database)
-                    await _run(inside, "DROP OWNED BY {}", template)
-                await session.execute(_NOTE, (template, seed))
+                    await _run(inside, "REASSIGN OWNED BY {0} TO {1}; DROP OWNED BY {0}", template, database)
         return self._url_of(database, password)
 
     async def size(self, name: str) -> int:
@@ -261,16 +263,17 @@ async def _create(session: Connection, name: str, template: str | None = None) -
 
 
 async def _open_to_owner(session: Connection, name: str) -> None:
-    await _run(session, "REVOKE ALL ON DATABASE {} FROM PUBLIC", name)
-    await _run(session, "ALTER DATABASE {} ALLOW_CONNECTIONS true", name)
+    await _run(session, "REVOKE ALL ON DATABASE {0} FROM PUBLIC; ALTER DATABASE {0} ALLOW_CONNECTIONS true", name)
 
 
 async def _drop(session: Connection, name: str) -> None:
     """The database, its sessions, its role and our note of it, in whatever state they are."""
-    if await _rows(session, f"{_NAMED} AND datistemplate", name):
+    [(is_template, has_role)] = await _rows(session, _LEFT, name, name)
+    if is_template:
         await _run(session, "ALTER DATABASE {} IS_TEMPLATE false", name)
-    await _run(session, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
-    if await _rows(session, "SELECT 1 FROM pg_roles WHERE rolname = %s", name):
+    if is_template is not None:
+        await _run(session, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+    if has_role:
         await _drop_role(session, name)
     await session.execute("DELETE FROM mayfly.databases WHERE database = %s", (name,))
 

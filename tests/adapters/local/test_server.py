@@ -5,7 +5,8 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psycopg
@@ -171,3 +172,32 @@ class TestServer:
 
 def files_boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """One that everybody can reach, as `/var/lib` is."""
+    with tempfile.TemporaryDirectory(prefix="mayfly-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server has another user, who may not reach something")
+async def test_programs_that_its_user_cannot_reach_are_copied_with_their_libraries(
+    postgres_binaries: Path, tmp_path: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = postgres_binaries.parent.parent
+    closed = tmp_path / "closed"
+    shutil.copytree(package, closed / package.name, copy_function=os.link)
+    shutil.copytree(package.with_name(f"{package.name}.libs"), closed / f"{package.name}.libs", copy_function=os.link)
+    closed.chmod(0o700)
+    programs = closed / postgres_binaries.relative_to(package.parent)
+    monkeypatch.setattr(files, "find_binaries", lambda: programs)
+    server = EmbeddedPostgres(tmp_path / "home", elsewhere=open_folder)
+    try:
+        await server.start()
+        assert await ask(server, "SELECT 1") == "1"
+        assert server.binary("psql").is_relative_to(open_folder)
+    finally:
+        await server.remove()
