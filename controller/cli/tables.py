@@ -41,14 +41,14 @@ def age(moment: datetime, now: datetime) -> str:
 
 def listing(cards: Sequence[Card], now: datetime) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("preview", "branch", "state", "age", "what"):
-        table.add_column(column, no_wrap=True, overflow="fold" if column == "preview" else "ellipsis")
-    table.add_column("url", overflow="fold")
+    for column, width in (("preview", 8), ("branch", 12), ("state", 8), ("age", 7)):
+        table.add_column(column, no_wrap=True, min_width=width, max_width=30)
+    table.add_column("what", overflow="fold")
     for card in cards:
-        words = card.headline.removeprefix(f"{card.state} · ")
+        words = clean(card.headline.removeprefix(f"{card.state} · ").removeprefix(f"{card.state}: "))
         since = age(card.created_at, now) if card.created_at else ""
-        cells = (clean(card.branch), coloured(card.state), since, clean(words), clean(card.url))
-        table.add_row(clean(card.key), *cells)
+        what = f"{words}\n[dim]{clean(card.url)}[/]" if card.url else words
+        table.add_row(clean(card.key), clean(card.branch), coloured(card.state), since, what)
     return table
 
 
