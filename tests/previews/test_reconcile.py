@@ -26,6 +26,7 @@ checks:
   e2e: [{name: checkout, http: {path: /checkout}}]
 """
 FILES = {".preview.yaml": SPEC}
+BOMB = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]\n" for n in range(1, 20))
 
 
 class Counts:
@@ -242,6 +243,11 @@ async def test_a_wrong_spec_is_told_and_what_runs_is_left_as_it_is(day):
             {".preview.yaml": SPEC + "database: {postgres: {seed: [../../etc/passwd]}}"},
             "is not a path inside the repository",
             id="a path that leaves",
+        ),
+        pytest.param(
+            {".preview.yaml": BOMB},
+            "it expands to more than 10,000 values",
+            id="a bomb",
         ),
         pytest.param({".preview.yaml": "x: " + "y" * 2_000_000}, "at most 262,144 are read", id="two megabytes"),
         pytest.param(

@@ -1,5 +1,6 @@
 """From a pushed branch to a checked, reported, reaped preview, on real parts; and with the controller killed."""
 
+import json
 import socket
 import time
 
@@ -87,6 +88,26 @@ async def test_ten_pushes_within_two_seconds_are_one_deploy_of_the_last(world):
         assert len(deploys) == 1
     assert len(deploys) < 10
     await world.until_said(green(last))
+
+
+HOSTILE = ["it's/$(touch${IFS}pwned)`id`", 'x"y;z&w|v#1', "größe/日本語-🦋", "long-" + "n" * 230, "--upload-pack=id"]
+
+
+async def test_hostile_branch_names_get_previews_of_their_own_and_run_nothing(world):
+    for name in HOSTILE:
+        world.git("update-ref", f"refs/heads/{name}", "HEAD")
+    world.push(*(f"refs/heads/{name}" for name in HOSTILE))
+    world.wait(lambda: world.ready() == len(HOSTILE), "a preview for each")
+    cards = json.loads(world.get("/api/v1/previews"))["previews"]
+    assert sorted(card["branch"] for card in cards) == sorted(HOSTILE)
+    assert len({card["url"] for card in cards}) == len(HOSTILE)
+    assert len(world.directories()) == len(HOSTILE)
+    page = world.get("/")
+    assert "$(touch${IFS}pwned)" in page
+    assert "日本語" in page
+    world.push(*(f":refs/heads/{name}" for name in HOSTILE))
+    await world.nothing_is_left()
+    assert not list(world.checkout.parent.rglob("pwned"))
 
 
 MOMENTS = [0.0, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 1.1, 1.4, 1.8, 2.5]

@@ -10,7 +10,8 @@
 
 The server outlives the controller. Durability is chosen for previews: `fsync` stays on, so that a power cut leaves
 templates whole; commits do not wait for the disk (`synchronous_commit=off`), so that one loses half a second at most.
-There is no replica, so the write-ahead log is minimal.
+There is no replica; the write-ahead log is `replica` all the same, because a clone of 8 MB then takes 20 ms instead of
+30 (of 24 MB: 45 instead of 63): under `minimal`, its pages are read and logged once more at the commit.
 """
 
 import asyncio
@@ -44,7 +45,7 @@ _SETTINGS = {
     "max_connections": "300",
     "shared_buffers": "64MB",
     "synchronous_commit": "off",
-    "wal_level": "minimal",
+    "wal_level": "replica",
     "max_wal_senders": "0",
     "max_wal_size": "512MB",
     "max_worker_processes": "4",
