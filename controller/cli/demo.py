@@ -84,10 +84,10 @@ def _push_more(stage: Stage, keep: int) -> str:
 
 def _stay(console: Console, stage: Stage) -> int:
     """Until a person has seen enough (Ctrl-C, which is a good end), or Mayfly stops."""
-    console.print(f"\nThe dashboard is at [bold]{stage.client.url}[/]")
-    console.print(f"Push a branch of your own from {escape(str(stage.checkout))}: git push preview my-branch")
-    console.print("Ctrl-C ends it all and leaves nothing behind.")
     try:
+        console.print(f"\nThe dashboard is at [bold]{stage.client.url}[/]")
+        console.print(f"Push a branch of your own from {escape(str(stage.checkout))}: git push preview my-branch")
+        console.print("Ctrl-C ends it all and leaves nothing behind.")
         while stage.serves:
             time.sleep(0.5)
     except KeyboardInterrupt:

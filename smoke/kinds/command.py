@@ -24,6 +24,7 @@ from smoke.context import Context
 from smoke.documents import format_duration
 from smoke.junit import MAX_BYTES, JunitError, read
 from smoke.model import CheckResult, Outcome
+from smoke.patience import within
 from smoke.spec import CommandCheck
 from smoke.target import Broken, Finding
 
@@ -137,9 +138,7 @@ async def _process(
 async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         _signal_group(process.pid, signal.SIGTERM)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(GRACE):
-                await process.wait()
+        await within(GRACE, process.wait())
     _signal_group(process.pid, signal.SIGKILL)  # what it left running in its group
     await process.wait()
 

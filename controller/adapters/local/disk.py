@@ -29,8 +29,11 @@ def discard(path: Path) -> None:
             return
         shutil.rmtree(path, ignore_errors=True)
         if path.exists():
-            for folder, _, _ in os.walk(path):
-                os.chmod(folder, 0o700)  # noqa: PTH101 - walk gives strings
+            path.chmod(0o700)
+            for folder, names, _ in os.walk(path):
+                for inner in (Path(folder, name) for name in names):
+                    if not inner.is_symlink():
+                        inner.chmod(0o700)  # before the walk goes in
             shutil.rmtree(path)
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from controller.errors import Unavailable
+from smoke.patience import within
 
 
 class CommandFailed(Exception):
@@ -55,6 +56,4 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2):
-                await process.wait()
+        await within(2, process.wait())

@@ -4,7 +4,6 @@ Starting returns at once; the unit lives on when we do not. Whoever wants to kno
 waits for its end, and may do both after a restart.
 """
 
-import asyncio
 import contextlib
 import json
 import os
@@ -21,6 +20,7 @@ from controller.adapters.local.logs import tail
 from controller.adapters.local.processes import Process
 from controller.errors import Unavailable
 from controller.settings import Local
+from smoke.patience import within
 
 CRASHES = 3
 CRASH_WINDOW = timedelta(minutes=1)
@@ -151,10 +151,7 @@ class Unit:
         if process is None or not processes.alive(process):
             return
         processes.send(process, signal.SIGTERM)
-        try:
-            async with asyncio.timeout(self._rules.stop_within.total_seconds() + 5):
-                await processes.ended(process)
-        except TimeoutError:
+        if not await within(self._rules.stop_within.total_seconds() + 5, processes.ended(process)):
             processes.send(process, signal.SIGKILL)
             await processes.kill_marked(self.mark)
 
