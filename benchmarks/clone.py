@@ -24,31 +24,22 @@ RESTORES = 3
 FASTER = 10
 """So many times faster than the restore is a clone of the large seed to be."""
 LIMIT = timedelta(minutes=5)
-_TABLES = """
-CREATE TABLE customers (
-    id integer PRIMARY KEY, email text NOT NULL UNIQUE, name text NOT NULL, joined timestamptz NOT NULL
-);
-CREATE TABLE orders (
-    id integer PRIMARY KEY, customer integer NOT NULL REFERENCES customers, total numeric(10, 2) NOT NULL,
-    note text NOT NULL, placed timestamptz NOT NULL
-);
-CREATE INDEX orders_of_a_customer ON orders (customer, placed);
-CREATE INDEX orders_by_time ON orders (placed);
+SHOP = Path(__file__).parent.parent / "examples" / "shop" / "db" / "seed.sql"
+_ROWS = """
+INSERT INTO products (name, category, description, price_cents, stock)
+SELECT 'Thing ' || n, 'things', 'Made up, but whole: ' || md5(n::text), 100 + n, 40 FROM generate_series(1, 240) n;
+INSERT INTO customers (name, email, city)
+SELECT initcap(substr(md5(n::text), 1, 12)), 'customer' || n || '@example.com', 'City ' || n %% 400
+FROM generate_series(1, %(customers)s::integer) n;
+INSERT INTO orders (customer_id, placed_at, delivery_cents)
+SELECT 1 + n * 7919::bigint %% %(customers)s, timestamptz '2025-01-01' + n * interval '1 min', 450
+FROM generate_series(1, 4 * %(customers)s::integer) n;
+INSERT INTO order_lines (order_id, product_id, quantity, price_cents)
+SELECT n, 1 + (n * 31 + line * 77) %% 240, 1 + n %% 3, 100 + n %% 9000
+FROM generate_series(1, 4 * %(customers)s::integer) n, generate_series(1, 3) line;
 """
-_CUSTOMERS = """
-INSERT INTO customers
-SELECT n, 'customer' || n || '@example.com', initcap(substr(md5(n::text), 1, 12)),
-       timestamptz '2024-01-01' + n * interval '7 min'
-FROM generate_series(1, %(customers)s::integer) n
-"""
-_ORDERS = """
-INSERT INTO orders
-SELECT n, 1 + (n * 7919::bigint) %% %(customers)s, (n %% 90000) / 100.0, repeat(md5(n::text), 1 + n %% 4),
-       timestamptz '2025-01-01' + (n * 7919::bigint %% 500000) * interval '1 min'
-FROM generate_series(1, 10 * %(customers)s::integer) n
-"""
-_LARGE, _TINY = 44_000, 50
-"""Customers of each seed, with ten orders each."""
+_LARGE, _TINY = 70_000, 50
+"""Customers of each seed, with four orders of three lines each."""
 
 
 async def measure() -> list[Row]:
@@ -127,10 +118,12 @@ class _Bench:
 
 
 async def _fill(url: str, customers: int) -> None:
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as session:
-        await session.execute(_TABLES)
-        for rows in (_CUSTOMERS, _ORDERS):
-            await session.execute(rows, {"customers": customers})
+    """The example shop's own tables, with more in them than its seed has."""
+    tables = SHOP.read_text().partition("-- 40 things")[0]
+    connect = psycopg.AsyncConnection.connect
+    async with await connect(url, autocommit=True, cursor_factory=psycopg.AsyncClientCursor) as session:
+        await session.execute(tables.encode())
+        await session.execute(_ROWS, {"customers": customers})
 
 
 if __name__ == "__main__":
