@@ -1,6 +1,6 @@
 """The timeline: what was done and why, how each preview fared, what its checks said. Kept in History as it happens."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol, assert_never
@@ -70,6 +70,7 @@ class Chronicle:
         await self._record(action.key, kind_of(action), f"{what}: {action.because}", revision)
 
     async def observe(self, world: World) -> None:
+        self._forget_all_but(world.previews)
         for preview in world.previews:
             await self._observe_phase(preview)
             for job in preview.jobs:
@@ -80,6 +81,11 @@ class Chronicle:
                             preview.key, "checks", _how_it_went(job.suite, job.run.outcome), job.revision
                         )
                     self._kept.add((preview.uid, job.suite, job.started_at))
+
+    def _forget_all_but(self, previews: Collection[Preview]) -> None:
+        uids, keys = {preview.uid for preview in previews}, {preview.key for preview in previews}
+        self._kept = {at for at in self._kept if at[0] in uids}
+        self._phases = {key: stands for key, stands in self._phases.items() if key in keys}
 
     async def _observe_phase(self, preview: Preview) -> None:
         key, stands = preview.key, f"{preview.uid} {preview.phase} {preview.revision} {preview.deploy_order}"

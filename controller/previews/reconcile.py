@@ -42,6 +42,8 @@ from controller.previews.say import Speaker
 from controller.settings import Allowed
 
 log = structlog.get_logger()
+OVER_KEPT = 100
+"""Pull requests that are over and still shown with all that was known of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,7 @@ class Reconciler:
     def _remember(self, world: World, actions: list[Action], *, whole: bool) -> None:
         seen = {case.key: case for case in world.cases if case.pull or case.preview}
         if whole and not world.unread:
-            over = {key: case for key, case in self.cases.items() if key in world.memory.endings}
-            self.cases = over | seen  # what is over keeps its title
+            self.cases = self._over(world) | seen
             self.holds = {}
             self._raise_alarm(next((action for action in actions if isinstance(action, Ask)), None))
         else:
@@ -150,6 +151,11 @@ class Reconciler:
         for case in world.cases:
             self.holds.pop(case.key, None)
         self.holds |= {action.key: action for action in actions if isinstance(action, Hold)}
+
+    def _over(self, world: World) -> dict[PreviewKey, Case]:
+        """What ended lately keeps its title for those who look."""
+        ended = sorted(world.memory.endings.values(), key=lambda ending: ending.at)[-OVER_KEPT:]
+        return {ending.key: self.cases[ending.key] for ending in ended if ending.key in self.cases}
 
     def _raise_alarm(self, alarm: Ask | None) -> None:
         if alarm is not None and alarm != self.alarm:
