@@ -5,11 +5,13 @@ on the machine shares it; only `initdb` insists on an account's name, so that on
 given to the number. Whoever is no root runs it as themselves.
 """
 
+import asyncio
 import contextlib
 import hashlib
 import importlib.util
 import os
 import pwd
+import re
 import secrets
 import shutil
 import stat
@@ -17,6 +19,8 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+import structlog
 
 from controller.adapters.local.run import CommandFailed, run
 from controller.errors import Refused, Unavailable
@@ -27,9 +31,12 @@ ELSEWHERE = Path("/var/lib/mayfly")
 """Holds what the server's user could not reach in its own place, where we are root."""
 INSTALL = "Install the embedded PostgreSQL: pip install 'mayfly[embedded]'"
 
+CLEAN = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+"""The environment of PostgreSQL's programs."""
+
 _NOTE = "home"
 _FORGET_AFTER = timedelta(days=1)
-_CLEAN = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +164,25 @@ async def make_data(cluster: Cluster) -> None:
         raise Unavailable(f"PostgreSQL's data folder was not made: {error.reason}") from error
 
 
+async def discard_torn_data(cluster: Cluster) -> None:
+    """For a folder that a server used during an earlier boot: removes the data, unless it was shut down properly.
+
+    Without `fsync`, a power cut may leave any part of it unwritten. Whoever had a database there has it made anew from
+    its seed. Raises Unavailable where PostgreSQL cannot tell.
+    """
+    if not (cluster.data / "PG_VERSION").exists():
+        return
+    program = [*as_server(), str(cluster.bin / "pg_controldata"), str(cluster.data)]
+    try:
+        told = (await run(*program, env=CLEAN, cwd=Path("/"))).decode(errors="replace")
+    except CommandFailed as error:
+        advice = f"remove {cluster.data} to begin anew"
+        raise Unavailable(f"PostgreSQL cannot read what it kept ({error.reason}): {advice}") from error
+    if not re.search(r"^Database cluster state: +shut down$", told, re.MULTILINE):
+        _log.warning("the machine went down while PostgreSQL was in use: its databases are made anew from their seeds")
+        await asyncio.to_thread(shutil.rmtree, cluster.data)
+
+
 async def _initdb(cluster: Cluster, making: Path) -> None:
     password = making / "password"
     write_private(password, cluster.password())
@@ -168,7 +194,7 @@ async def _initdb(cluster: Cluster, making: Path) -> None:
     hosts = ["--locale=C.UTF-8", "--auth-local=reject", "--auth-host=scram-sha-256", "--set=scram_iterations=1"]
     program = [str(cluster.bin / "initdb"), f"--pgdata={making / 'data'}", *arguments, *hosts]
     before = as_server(maker.pw_uid) if maker else []
-    await run(*before, *program, env=_CLEAN, cwd=Path("/"), limit=timedelta(minutes=2))
+    await run(*before, *program, env=CLEAN, cwd=Path("/"), limit=timedelta(minutes=2))
     if maker:
         _give(making / "data", ACCOUNT, ACCOUNT)
 

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL through what befalls it."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -158,6 +159,32 @@ class TestServer:
             file.write(b"x" * (LOG_LIMIT + 1))
         await server.ensure()
         assert log.stat().st_size < LOG_LIMIT
+
+    @pytest.mark.parametrize(
+        ("properly", "boot", "kept"),
+        [
+            pytest.param(False, "another", False, id="a power cut: it may be torn, and is made anew"),
+            pytest.param(True, "another", True, id="a proper shutdown and another boot"),
+            pytest.param(False, "", True, id="killed, and nobody knows when: no evidence, nothing is removed"),
+            pytest.param(False, "this", True, id="killed during this boot"),
+        ],
+    )
+    async def test_what_stays_after_the_machine_went_down(
+        self, server: EmbeddedPostgres, tmp_path: Path, properly: bool, boot: str, kept: bool
+    ) -> None:
+        await ask(server, "SET synchronous_commit = on; CREATE TABLE typed (n int); SELECT 1")
+        data, pid = await folder(server), await postmaster(server)
+        if properly:
+            await server.stop()
+        else:
+            os.kill(pid, signal.SIGKILL)
+            await gone(pid)
+        state = data.parent / "server.json"
+        told = json.loads(state.read_text())
+        state.write_text(json.dumps(told | {"boot": boot} if boot != "this" else told))
+        again = EmbeddedPostgres(tmp_path / "home")
+        await again.start()
+        assert await ask(again, "SELECT count(*) FROM pg_class WHERE relname = 'typed'") == str(int(kept))
 
     async def test_the_password_is_for_its_owner_alone(self, server: EmbeddedPostgres) -> None:
         assert ((await folder(server)).parent / "password").stat().st_mode & 0o077 == 0
