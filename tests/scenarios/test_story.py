@@ -160,6 +160,17 @@ async def test_mayfly_stop_ends_everything_and_serve_goes_on_from_there(world):
     assert [event["kind"] for event in world.timeline()].count("deploy") == 1
 
 
+async def test_after_a_power_cut_the_databases_are_made_anew_from_their_seeds(world):
+    world.push()
+    head = world.git("rev-parse", "HEAD")
+    world.wait(lambda: checked(world, head), "a checked preview")
+    world.kill()
+    world.power_cut()
+    world.start()
+    world.wait(lambda: checked(world, head) and world.page() == {"revision": head, "things": 1000}, "it, made anew")
+    assert "its databases are made anew from their seeds" in world.log()
+
+
 async def test_only_one_controller_looks_after_a_home(world):
     assert "already looks after" in world.mayfly("serve", "--listen", "127.0.0.1:0", code=3)
     assert world.get("/healthz") is not None

@@ -19,7 +19,8 @@ from urllib.request import Request, urlopen
 
 from controller.adapters.git.forge import GitForge
 from controller.adapters.git.setup import connect
-from controller.adapters.local.processes import marked
+from controller.adapters.local.cluster import open_cluster
+from controller.adapters.local.processes import identify, marked
 from controller.adapters.local.server import EmbeddedPostgres
 from controller.adapters.local.work import home_mark
 from controller.adapters.postgres.databases import PostgresDatabases
@@ -161,6 +162,19 @@ class World:
         time.sleep(after)
         self.kill()
         self.start()
+
+    def power_cut(self) -> None:
+        """Every process is gone at once, and what PostgreSQL wrote down is of another boot."""
+        cluster = open_cluster(self.home.postgres)
+        state = json.loads(cluster.state_file.read_text())
+        for pid in (state["pid"], *self.processes()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.wait(lambda: identify(state["pid"]) is None and self.processes() == [], "everything to be dead")
+        cluster.state_file.write_text(json.dumps(state | {"boot": "another"}))
+
+    def log(self) -> str:
+        return self._log.read_text()
 
     def stop(self) -> int:
         assert self._server is not None
