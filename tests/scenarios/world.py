@@ -234,4 +234,4 @@ class World:
         for pid in self.processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        await EmbeddedPostgres(self.home.postgres).stop()
+        await EmbeddedPostgres(self.home.postgres).remove()

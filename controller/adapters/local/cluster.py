@@ -87,7 +87,7 @@ def open_cluster(home: Path, *, elsewhere: Path = ELSEWHERE) -> Cluster:
     try:
         base = home.resolve()
         if _is_root():
-            if not reachable(base):
+            if _place_of(base, elsewhere).exists() or not reachable(base):  # once elsewhere, always elsewhere
                 _forget_gone_homes(elsewhere)
                 base = _stand_in(base, elsewhere)
             if not reachable(programs / "postgres"):
@@ -99,9 +99,13 @@ def open_cluster(home: Path, *, elsewhere: Path = ELSEWHERE) -> Cluster:
     return Cluster(base, programs)
 
 
+def _place_of(home: Path, elsewhere: Path) -> Path:
+    return elsewhere / hashlib.sha256(bytes(home)).hexdigest()[:16]
+
+
 def _stand_in(home: Path, elsewhere: Path) -> Path:
     """The folder in `elsewhere` that serves for `home`, and says so."""
-    base = elsewhere / hashlib.sha256(bytes(home)).hexdigest()[:16]
+    base = _place_of(home, elsewhere)
     base.mkdir(parents=True, exist_ok=True)
     note = base / _NOTE
     if not note.exists():

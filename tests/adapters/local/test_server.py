@@ -190,9 +190,16 @@ class TestServer:
         assert ((await folder(server)).parent / "password").stat().st_mode & 0o077 == 0
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs it as another user")
-    async def test_where_its_user_cannot_go_it_stands_in_elsewhere(self, server: EmbeddedPostgres) -> None:
+    async def test_where_its_user_cannot_go_it_stands_in_elsewhere(
+        self, server: EmbeddedPostgres, tmp_path: Path
+    ) -> None:
         base = (await folder(server)).parent
         assert base.parent == files.ELSEWHERE
+        for parent in (
+            tmp_path,
+            *tmp_path.parents[:3],
+        ):  # somebody opens the way: what is elsewhere stays there, and is found
+            parent.chmod(parent.stat().st_mode | 0o011)
         await server.remove()
         assert not base.exists()
 
