@@ -47,6 +47,17 @@ def says(*words):
     return holds
 
 
+def failed(revision, *words):
+    """Our one comment has all these words, and the one check, of the revision, has failed: told one after the other."""
+
+    def holds(talk):
+        return says(*words)(talk) and {(check.revision, check.status) for check in talk.checks} == {
+            (revision, CheckStatus.FAILURE)
+        }
+
+    return holds
+
+
 async def test_the_whole_story(world):
     said = world.push()
     assert f"http://pr-1-shop.localhost:{world.port}" in said
@@ -59,8 +70,7 @@ async def test_the_whole_story(world):
     empty = world.commit("no things any more")
     world.push()
     world.wait(lambda: "smoke failed" in str(world.card().get("headline")), "smoke to fail")
-    talk = await world.until_said(says("smoke failed: things"))
-    assert {(check.revision, check.status) for check in talk.checks} == {(empty, CheckStatus.FAILURE)}
+    await world.until_said(failed(empty, "smoke failed: things"))
 
     world.write({"migrate.py": "raise SystemExit('column is null')"})
     world.commit("a migration that fails")
