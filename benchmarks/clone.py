@@ -15,9 +15,9 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.model import Row
-from controller.adapters.local.run import run
 from controller.adapters.local.server import EmbeddedPostgres
 from controller.adapters.postgres.databases import PostgresDatabases
+from controller.adapters.shared.run import run
 
 ROUNDS = 7
 RESTORES = 3

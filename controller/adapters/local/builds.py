@@ -10,10 +10,10 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from controller.adapters.local.disk import discard, trouble
 from controller.adapters.local.processes import MARK
-from controller.adapters.local.run import CommandFailed, run
-from controller.adapters.local.sources import inside
+from controller.adapters.shared.disk import discard, trouble
+from controller.adapters.shared.run import CommandFailed, run
+from controller.adapters.shared.sources import inside
 from controller.errors import Refused, Unavailable
 
 KEPT = 20

@@ -12,11 +12,12 @@ from weakref import WeakValueDictionary
 
 from controller.adapters.local import store
 from controller.adapters.local.builds import Builds
-from controller.adapters.local.logs import redact
 from controller.adapters.local.processes import Process
-from controller.adapters.local.sources import Sources
-from controller.adapters.local.store import Aim, Record
+from controller.adapters.local.store import Record
 from controller.adapters.local.units import Unit
+from controller.adapters.shared.orders import Aim
+from controller.adapters.shared.sources import Sources
+from controller.adapters.shared.words import redact
 from controller.ports import Databases
 from controller.previews.model import Phase, Step, StepState
 from controller.settings import Local, Policy

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from controller.adapters.local import environment
 from controller.adapters.local.cell import Cell, Means
-from controller.adapters.local.disk import discard, trouble
 from controller.adapters.local.units import Command, State
+from controller.adapters.shared.disk import discard, trouble
 from controller.errors import Refused, Unavailable
 from controller.previews.model import CheckJob, Phase
 from smoke.documents import format_duration

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import structlog
 
-from controller.adapters.local.run import CommandFailed, run
+from controller.adapters.shared.run import CommandFailed, run
 from controller.errors import Refused, Unavailable
 
 ACCOUNT = 26_432

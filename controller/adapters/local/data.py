@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from controller.adapters.local import environment
 from controller.adapters.local.cell import Cell, Means, StepFailed
 from controller.adapters.local.jobs import run_job
-from controller.adapters.local.sources import inside, real_path
+from controller.adapters.shared.sources import inside, real_path
 from controller.errors import Refused, Unavailable
 from controller.previews.model import Database
 from controller.previews.spec import Postgres, SeedCommand

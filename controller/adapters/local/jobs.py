@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from controller.adapters.local import environment
 from controller.adapters.local.cell import Cell, Means, StepFailed
-from controller.adapters.local.logs import telling_line
 from controller.adapters.local.units import Command, State, Unit
+from controller.adapters.shared.words import telling_line
 from smoke.documents import format_duration
 
 

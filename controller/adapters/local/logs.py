@@ -1,8 +1,7 @@
 """Log files as people want them: the last lines, then new ones as they come, over rotation. Bounded in every way."""
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 MAX_LINE = 4000
@@ -10,8 +9,6 @@ MAX_LINE = 4000
 MAX_READ = 512 * 1024
 """Most bytes that are read of one file at once."""
 POLL = 0.2
-_TELLING = re.compile(r"\w*(error|exception|violation|fatal)\w*", re.IGNORECASE)
-_PREFIX = re.compile(r"^psql:.*?:\d+: |^(ERROR|FATAL): +")
 
 
 def tail(folder: Path, lines: int) -> list[str]:
@@ -21,21 +18,6 @@ def tail(folder: Path, lines: int) -> list[str]:
         if len(found) < lines:
             found = _lines(_end(folder / name)) + found
     return found[-lines:] if lines > 0 else []
-
-
-def telling_line(lines: Iterable[str]) -> str:
-    """The one line that says what went wrong: the last that names an error, else the last that says anything."""
-    said = [line.strip() for line in lines if line.strip() and not line.startswith("mayfly: ")]
-    line = next((line for line in reversed(said) if _TELLING.search(line)), said[-1] if said else "")
-    return _PREFIX.sub("", _PREFIX.sub("", line))[:300]
-
-
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """The text without any of the secrets."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "•••")
-    return text
 
 
 async def follow(folders: Mapping[str, Path], lines: int, *, more: bool) -> AsyncIterator[str]:

@@ -18,11 +18,13 @@ from weakref import WeakValueDictionary
 from controller.adapters.local import checks, upkeep, view
 from controller.adapters.local.builds import Builds
 from controller.adapters.local.cell import JOBS, Cell, Means
-from controller.adapters.local.disk import trouble
 from controller.adapters.local.logs import follow as lines_of
-from controller.adapters.local.sources import Sources
-from controller.adapters.local.store import Aim, Order, Record, service_host
+from controller.adapters.local.processes import MARK
+from controller.adapters.local.store import Record
 from controller.adapters.local.work import home_mark, work
+from controller.adapters.shared.disk import trouble
+from controller.adapters.shared.orders import Aim, Order, service_host
+from controller.adapters.shared.sources import Sources
 from controller.errors import Refused, Unavailable
 from controller.ports import Databases
 from controller.previews.bells import Broadcast
@@ -57,7 +59,7 @@ class LocalPlatform:
             url=policy.url,
             databases=databases,
             psql=psql,
-            sources=Sources(home / "sources", source, self._mark),
+            sources=Sources(home / "sources", source, {MARK: f"{self._mark}git/"}),
             builds=Builds(home / "builds", self._mark),
             seeding=WeakValueDictionary(),
             taken_ports=self._taken_ports,

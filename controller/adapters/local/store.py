@@ -3,58 +3,18 @@
 Written whole, beside itself, then renamed: a controller killed at any point leaves the old one or the new one.
 """
 
-import hashlib
 import os
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from controller.adapters.local.disk import trouble
-from controller.previews.model import CheckJob, Database, DeployOrder, Phase, PreviewKey, Step
-from controller.previews.spec import Spec
+from controller.adapters.shared.disk import trouble
+from controller.adapters.shared.orders import Aim, Order, slug
+from controller.previews.model import CheckJob, Database, Phase, PreviewKey, Step
 
 FILE = "preview.json"
-MAX_LABEL = 63
-
-
-class Aim(StrEnum):
-    """Where the worker brings the preview."""
-
-    DEPLOY = "deploy"
-    RUN = "run"
-    REST = "rest"
-    STOP = "stop"
-    """It failed: nothing runs, everything stays to be looked at, until another order."""
-    REMOVE = "remove"
-
-
-def _spec(value: object) -> Spec:
-    return value if isinstance(value, Spec) else Spec.model_validate(value)
-
-
-def _said(spec: Spec) -> object:
-    """Only what the document said: defaults are ours and may change."""
-    return spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """The latest order to deploy."""
-
-    revision: str
-    spec: Annotated[Spec, PlainValidator(_spec), PlainSerializer(_said)]
-    host: str
-    number: int
-    branch: str = ""
-
-    @staticmethod
-    def of(order: DeployOrder) -> "Order":
-        return Order(order.revision, order.spec, order.host, order.key.number, order.branch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,26 +58,6 @@ class Record:
 
 
 _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
-
-
-def slug(key: PreviewKey) -> str:
-    """Names the directory and the database: readable, and unlike that of any other key."""
-    name = re.sub(r"[^a-z0-9]+", "-", key.repo.lower()).strip("-")[:24].strip("-")
-    digest = hashlib.sha256(f"{key.repo}\0{key.number}".encode()).hexdigest()[:8]
-    return f"pr-{key.number}-{name}-{digest}" if name else f"pr-{key.number}-{digest}"
-
-
-def service_host(spec: Spec, host: str, service: str) -> str:
-    """The host label of a service with a port: the preview's own for the main one. Empty where it has none."""
-    if spec.services[service].port is None:
-        return ""
-    if service == spec.main_service:
-        return host
-    label = f"{host}--{service}"
-    if len(label) <= MAX_LABEL:
-        return label
-    digest = hashlib.sha256(label.encode()).hexdigest()[:8]
-    return f"{label[: MAX_LABEL - 9]}-{digest}"
 
 
 def write(folder: Path, record: Record, *, durable: bool) -> None:

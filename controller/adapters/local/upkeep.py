@@ -13,9 +13,10 @@ import structlog
 
 from controller.adapters.local import checks, data, processes, store
 from controller.adapters.local.cell import Cell, Means
-from controller.adapters.local.disk import discard, trouble
-from controller.adapters.local.store import Aim, Record
+from controller.adapters.local.store import Record
 from controller.adapters.local.watch import watch
+from controller.adapters.shared.disk import discard, trouble
+from controller.adapters.shared.orders import Aim
 from controller.errors import Refused, Unavailable
 from controller.previews.model import Phase, PreviewKey
 

@@ -2,7 +2,7 @@
 
 from controller.adapters.local.cell import Cell
 from controller.adapters.local.services import crash_looping
-from controller.adapters.local.store import Aim, service_host
+from controller.adapters.shared.orders import Aim, service_host
 from controller.previews.model import Phase, Preview, Route, Service, ServiceState, StepState
 
 

@@ -4,7 +4,8 @@ import asyncio
 
 from controller.adapters.local import services
 from controller.adapters.local.cell import Cell
-from controller.adapters.local.store import FILE, Aim
+from controller.adapters.local.store import FILE
+from controller.adapters.shared.orders import Aim
 from controller.previews.model import Phase
 
 

@@ -11,13 +11,15 @@ import pytest
 
 from controller.adapters.local import builds, environment, logs, shim, store
 from controller.adapters.local.data import libpq
-from controller.adapters.local.disk import discard, empty
 from controller.adapters.local.health import why_unhealthy
 from controller.adapters.local.ports import free_port, is_free
 from controller.adapters.local.processes import Process
-from controller.adapters.local.sources import inside, real_path
-from controller.adapters.local.store import Aim, Order, Record
+from controller.adapters.local.store import Record
 from controller.adapters.local.units import State
+from controller.adapters.shared import orders, words
+from controller.adapters.shared.disk import discard, empty
+from controller.adapters.shared.orders import Aim, Order
+from controller.adapters.shared.sources import inside, real_path
 from controller.errors import Refused, Unavailable
 from controller.previews.model import CheckJob, Database, Phase, PreviewKey, Step, StepState
 from controller.previews.spec import parse
@@ -97,7 +99,7 @@ def test_a_record_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_a_slug_is_a_plain_name(repo: str, expected: str) -> None:
-    name = store.slug(PreviewKey(repo, 7))
+    name = orders.slug(PreviewKey(repo, 7))
     assert name.startswith(expected.removesuffix("3a8f0a2f"))
     assert len(name) <= 63
     assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
@@ -106,7 +108,7 @@ def test_a_slug_is_a_plain_name(repo: str, expected: str) -> None:
 def test_slugs_of_different_previews_differ() -> None:
     repos = ("shop", "Shop", "sh/op", "sh-op", "sh op", "x" * 250, "x" * 251, "日本", "日木")
     keys = [PreviewKey(repo, number) for repo in repos for number in (1, 11)]
-    assert len({store.slug(key) for key in keys}) == len(keys)
+    assert len({orders.slug(key) for key in keys}) == len(keys)
 
 
 @pytest.mark.parametrize(
@@ -119,11 +121,11 @@ def test_slugs_of_different_previews_differ() -> None:
     ],
 )
 def test_hosts_of_services(host: str, service: str, expected: str) -> None:
-    assert store.service_host(SPEC, host, service) == expected
+    assert orders.service_host(SPEC, host, service) == expected
 
 
 def test_a_host_that_would_be_too_long_is_cut_and_stays_its_own() -> None:
-    one, two = (store.service_host(SPEC, "p" * 60 + end, "api-v2") for end in "ab")
+    one, two = (orders.service_host(SPEC, "p" * 60 + end, "api-v2") for end in "ab")
     assert one != two
     assert max(len(one), len(two)) <= 63
 
@@ -206,7 +208,7 @@ def test_a_database_url_as_variables(url: str, expected: dict[str, str]) -> None
     ],
 )
 def test_the_line_that_tells(lines: list[str], expected: str) -> None:
-    assert logs.telling_line(lines) == expected
+    assert words.telling_line(lines) == expected
 
 
 def test_the_last_lines_reach_back_over_a_rotation(tmp_path: Path) -> None:
@@ -223,7 +225,7 @@ def test_bytes_that_are_no_text_and_lines_without_end_are_shown_bounded(tmp_path
 
 
 def test_secrets_are_taken_out() -> None:
-    assert logs.redact("a hunter2 b hunter2", ("hunter2", "")) == "a ••• b •••"
+    assert words.redact("a hunter2 b hunter2", ("hunter2", "")) == "a ••• b •••"
 
 
 @pytest.mark.parametrize("path", ["link", "link/x", "up", "missing", "loop"])

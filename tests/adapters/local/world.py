@@ -12,8 +12,8 @@ from pathlib import Path
 from controller.adapters.local import processes
 from controller.adapters.local.cell import Cell
 from controller.adapters.local.platform import LocalPlatform
-from controller.adapters.local.store import slug
 from controller.adapters.local.work import home_mark
+from controller.adapters.shared.orders import slug
 from controller.ports import Databases
 from controller.previews.model import DeployOrder, PreviewKey
 from controller.previews.spec import Spec

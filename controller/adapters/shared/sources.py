@@ -12,12 +12,11 @@ import os
 import re
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
-from controller.adapters.local.disk import discard, trouble
-from controller.adapters.local.processes import MARK
-from controller.adapters.local.run import CommandFailed, run
+from controller.adapters.shared.disk import discard, trouble
+from controller.adapters.shared.run import CommandFailed, run
 from controller.errors import Refused, Unavailable
 
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -25,11 +24,11 @@ _SETTINGS = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false"
 
 
 class Sources:
-    """`source` gives what `git fetch` takes for a repository; `mark` marks our processes."""
+    """`source` gives what `git fetch` takes for a repository; `env` is added to that of every process."""
 
-    def __init__(self, folder: Path, source: Callable[[str], str], mark: str) -> None:
+    def __init__(self, folder: Path, source: Callable[[str], str], env: Mapping[str, str]) -> None:
         self._folder, self._source = folder, source
-        self._env = _environment() | {MARK: f"{mark}git/"}
+        self._env = _environment() | dict(env)
         self._making: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def checkout(self, repo: str, revision: str, keep_as: str, tree: Path) -> None:
@@ -37,11 +36,7 @@ class Sources:
 
         Raises Refused where the revision cannot exist, Unavailable where it cannot be fetched now.
         """
-        if not _SHA.fullmatch(revision):
-            raise Refused(f"{revision[:80]!r} is not a whole revision")
-        mirror = await self._mirror(repo)
-        if not await self._has(mirror, revision):
-            await self._fetch(mirror, repo, revision, keep_as)
+        mirror = await self._fetched(repo, revision, keep_as)
         index = tree.with_name(f"{tree.name}.index-{uuid.uuid4().hex}")
         with trouble("make a folder"):
             tree.mkdir(parents=True, exist_ok=True)
@@ -52,6 +47,14 @@ class Sources:
             raise Unavailable(f"checkout: {error.reason}") from error
         finally:
             discard(index)
+
+    async def archive(self, repo: str, revision: str, keep_as: str) -> bytes:
+        """The files of a revision as a gzipped tar; the same bytes for the same revision. Raises as `checkout` does."""
+        mirror = await self._fetched(repo, revision, keep_as)
+        try:
+            return await self._git(mirror, "archive", "--format=tar.gz", "-9", revision)
+        except CommandFailed as error:
+            raise Unavailable(f"git archive: {error.reason}") from error
 
     async def object_ids(self, repo: str, revision: str, paths: Iterable[str]) -> tuple[str, ...]:
         """What git calls the contents of each path (the empty path: of everything). Raises Refused where one is not."""
@@ -100,6 +103,15 @@ class Sources:
         for mirror in self._folder.glob("*.git"):
             for lock in (*mirror.glob("*.lock"), *(mirror / "refs").rglob("*.lock")):
                 discard(lock)
+
+    async def _fetched(self, repo: str, revision: str, keep_as: str) -> Path:
+        """The mirror, with the revision in it."""
+        if not _SHA.fullmatch(revision):
+            raise Refused(f"{revision[:80]!r} is not a whole revision")
+        mirror = await self._mirror(repo)
+        if not await self._has(mirror, revision):
+            await self._fetch(mirror, repo, revision, keep_as)
+        return mirror
 
     async def _mirror(self, repo: str) -> Path:
         mirror = self._folder / _mirror_name(repo)
