@@ -17,6 +17,7 @@ from controller.adapters.local.store import Record
 from controller.adapters.local.units import Unit
 from controller.adapters.shared.orders import Aim
 from controller.adapters.shared.sources import Sources
+from controller.adapters.shared.steps import Progress, StepFailed
 from controller.adapters.shared.words import redact
 from controller.ports import Databases
 from controller.previews.model import Phase, Step, StepState
@@ -42,24 +43,6 @@ class Means:
     """Taken by each build, seed and migration, so that many deploys at once do not starve the previews that run."""
     smoke: tuple[str, ...]
     """The command that runs checks."""
-
-
-class StepFailed(Exception):
-    """A step of a deploy cannot succeed until somebody changes something. `service` where it is one's start."""
-
-    def __init__(self, reason: str, logs: str = "", service: str = "") -> None:
-        super().__init__(reason)
-        self.reason, self.logs, self.service = reason, logs, service
-
-
-class Progress:
-    """What a step tells about itself while it goes on."""
-
-    def __init__(self) -> None:
-        self.state, self.detail = StepState.DONE, ""
-
-    def reused(self, detail: str = "") -> None:
-        self.state, self.detail = StepState.REUSED, detail
 
 
 class Cell:

@@ -7,12 +7,14 @@ import json
 import time
 from dataclasses import replace
 from datetime import timedelta
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from controller.adapters.local import environment
-from controller.adapters.local.cell import Cell, Means, StepFailed
+from controller.adapters.local.cell import Cell, Means
 from controller.adapters.local.jobs import run_job
+from controller.adapters.shared.libpq import libpq
 from controller.adapters.shared.sources import inside, real_path
+from controller.adapters.shared.steps import StepFailed
 from controller.errors import Refused, Unavailable
 from controller.previews.model import Database
 from controller.previews.spec import Postgres, SeedCommand
@@ -127,17 +129,3 @@ async def _migrate(cell: Cell, means: Means, command: tuple[str, ...]) -> None:
         took = await run_job(cell, means, "migrate", "migrate", argv, env)
     if cell.record.database is not None:
         cell.save(replace(cell.record, database=replace(cell.record.database, migrated_in=took)))
-
-
-def libpq(url: str) -> dict[str, str]:
-    """A database URL as libpq's variables: a command line would show the password to everybody on this machine."""
-    parts = urlsplit(url)
-    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    known = {
-        "PGHOST": query.get("host") or parts.hostname,
-        "PGPORT": query.get("port") or (str(parts.port) if parts.port else None),
-        "PGUSER": unquote(parts.username or "") or query.get("user"),
-        "PGPASSWORD": unquote(parts.password or "") or query.get("password"),
-        "PGDATABASE": unquote(parts.path.lstrip("/")) or None,
-    }
-    return {name: value for name, value in known.items() if value}

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from controller.adapters.local import environment
-from controller.adapters.local.cell import Cell, Means, StepFailed
+from controller.adapters.local.cell import Cell, Means
 from controller.adapters.local.units import Command, State, Unit
+from controller.adapters.shared.steps import StepFailed
 from controller.adapters.shared.words import telling_line
 from smoke.documents import format_duration
 

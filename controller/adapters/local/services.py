@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from controller.adapters.local import environment, processes
-from controller.adapters.local.cell import Cell, Means, StepFailed
+from controller.adapters.local.cell import Cell, Means
 from controller.adapters.local.health import why_unhealthy
 from controller.adapters.local.ports import free_port, is_free
 from controller.adapters.local.units import CRASHES, Command, State
+from controller.adapters.shared.steps import StepFailed
 from controller.errors import Unavailable
 from controller.previews.spec import ServiceSpec
 

@@ -22,12 +22,13 @@ from typing import assert_never
 import structlog
 
 from controller.adapters.local import builds, checks, data, environment, processes, services
-from controller.adapters.local.cell import Cell, Means, StepFailed
+from controller.adapters.local.cell import Cell, Means
 from controller.adapters.local.jobs import run_job
 from controller.adapters.local.store import FILE
 from controller.adapters.shared.disk import discard, empty, trouble
 from controller.adapters.shared.orders import Aim
 from controller.adapters.shared.sources import real_path
+from controller.adapters.shared.steps import StepFailed
 from controller.errors import Refused, Unavailable
 from controller.previews.model import Phase
 from controller.previews.spec import Build, ServiceSpec

@@ -48,13 +48,18 @@ class Sources:
         finally:
             discard(index)
 
-    async def archive(self, repo: str, revision: str, keep_as: str) -> bytes:
-        """The files of a revision as a gzipped tar; the same bytes for the same revision. Raises as `checkout` does."""
+    async def archive(self, repo: str, revision: str, keep_as: str, paths: Iterable[str] = ()) -> bytes:
+        """The files of a revision (those below `paths`, where any are named) as a gzipped tar; the same bytes for the
+        same revision. Raises as `checkout` does, and Refused where a path is not there."""
         mirror = await self._fetched(repo, revision, keep_as)
         try:
-            return await self._git(mirror, "archive", "--format=tar.gz", "-9", revision)
+            return await self._git(mirror, "archive", "--format=tar.gz", "-9", revision, "--", *paths)
         except CommandFailed as error:
-            raise Unavailable(f"git archive: {error.reason}") from error
+            raise Refused(f"git archive: {error.reason}") from error
+
+    async def fetch(self, repo: str, revision: str, keep_as: str) -> None:
+        """Its objects are here when this returns. Raises as `checkout` does."""
+        await self._fetched(repo, revision, keep_as)
 
     async def object_ids(self, repo: str, revision: str, paths: Iterable[str]) -> tuple[str, ...]:
         """What git calls the contents of each path (the empty path: of everything). Raises Refused where one is not."""

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from controller.adapters.local import builds, environment, logs, shim, store
-from controller.adapters.local.data import libpq
 from controller.adapters.local.health import why_unhealthy
 from controller.adapters.local.ports import free_port, is_free
 from controller.adapters.local.processes import Process
@@ -18,6 +17,7 @@ from controller.adapters.local.store import Record
 from controller.adapters.local.units import State
 from controller.adapters.shared import orders, words
 from controller.adapters.shared.disk import discard, empty
+from controller.adapters.shared.libpq import libpq
 from controller.adapters.shared.orders import Aim, Order
 from controller.adapters.shared.sources import inside, real_path
 from controller.errors import Refused, Unavailable
