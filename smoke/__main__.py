@@ -10,7 +10,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import get_args
 
@@ -18,8 +19,10 @@ from smoke.cli import USAGE, Options, UsageError, run_file
 from smoke.spec import KINDS, Check
 
 VARS = "MAYFLY_VARS"
+VAR = "MAYFLY_VAR_"
 EPILOG = f"""exit codes: 0 passed, 1 failed, 2 the command or the file is wrong, 3 broken (nothing is known).
-Variables may also come as a JSON object in ${VARS}, so that secrets do not stand on a command line."""
+Variables may also come as a JSON object in ${VARS}, or each in one of its own (${VAR}API_KEY is {{api_key}}), so that
+secrets do not stand on a command line."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +55,25 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--only", action="append", default=[], metavar="NAME", help="this check, and those it runs after")
     run.add_argument("--untrusted", action="store_true", help="checks may name no host and read no environment")
     run.add_argument("--quiet", action="store_true", help="no table")
+    run.add_argument(
+        "--hand-over", action="store_true", help="print the result for a log reader; the exit code is then 0"
+    )
+    run.add_argument("--collect", type=Path, metavar="DIR", help="shared with the containers that run checks' images")
+    run.add_argument(
+        "--until", type=_moment, metavar="TIME", help="when all have to be done: 2026-03-02T12:00:00+00:00"
+    )
     return parser
+
+
+def _moment(text: str) -> datetime:
+    """Raises argparse.ArgumentTypeError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}") from None
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} does not say in which time zone, like +00:00")
+    return moment
 
 
 def _options(given: argparse.Namespace) -> Options:
@@ -64,21 +85,26 @@ def _options(given: argparse.Namespace) -> Options:
         junit_file=given.junit,
         output=given.output,
         workdir=given.workdir,
-        variables=_variables(given.var, os.environ.pop(VARS, "")),
+        variables=_variables(given.var, os.environ),
         only=given.only,
         trusted=not given.untrusted,
         quiet=given.quiet or (given.json is not None and not sys.stdout.isatty()),
+        hand_over=given.hand_over,
+        collect=given.collect,
+        until=given.until,
     )
 
 
-def _variables(pairs: Sequence[str], from_environment: str) -> dict[str, str]:
-    """Raises UsageError."""
+def _variables(pairs: Sequence[str], environment: MutableMapping[str, str]) -> dict[str, str]:
+    """Takes those in the environment out of it: commands get each under its own name. Raises UsageError."""
     try:
-        known = json.loads(from_environment or "{}")
+        known = json.loads(environment.pop(VARS, "") or "{}")
     except ValueError as error:
         raise UsageError(f"${VARS} is not JSON: {error}") from error
     if not isinstance(known, dict) or not all(isinstance(value, str) for value in known.values()):
         raise UsageError(f"${VARS} is not a JSON object of texts")
+    for name in [name for name in environment if name.startswith(VAR)]:
+        known[name.removeprefix(VAR).lower()] = environment.pop(name)
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:

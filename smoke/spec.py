@@ -197,6 +197,8 @@ class CommandCheck(Strict):
     """`{junit}` stands for a file to write JUnit XML to."""
     junit: FilePath | None = None
     """Where it writes JUnit XML, where it cannot be told to write to `{junit}`."""
+    image: str | None = None
+    """Container image to run it in (Kubernetes only), once, beside the other checks; may use `{sha}`."""
     env: dict[EnvName, str] = {}
 
     @property

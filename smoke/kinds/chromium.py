@@ -1,4 +1,8 @@
-"""One Chromium for a run: Debian's, driven by Playwright. Every check gets a fresh profile in it."""
+"""One Chromium for a run: Debian's, driven by Playwright. Every check gets a fresh profile in it.
+
+Its sandbox needs user namespaces, which a container is seldom given: `MAYFLY_CHROMIUM_SANDBOX=off` goes without, where
+the container is thrown away after the run.
+"""
 
 import os
 import shutil
@@ -53,7 +57,7 @@ class Chromium:
         folder = _short_folder()
         driver = await async_playwright().start()
         try:
-            sandbox = os.geteuid() != 0  # Chromium refuses to be sandboxed by root
+            sandbox = os.geteuid() != 0 and os.environ.get("MAYFLY_CHROMIUM_SANDBOX") != "off"  # it refuses root's
             browser = await driver.chromium.launch(
                 executable_path=program,
                 args=[*_ARGUMENTS, *(() if sandbox else ("--no-sandbox",))],

@@ -1,4 +1,5 @@
-"""A command: anything that exits with 0. It runs without a shell, in a process group of its own that ends with it.
+"""A command: anything that exits with 0. It runs without a shell, in a process group of its own that ends with it; one
+that names an image runs in a container beside us instead, and is judged alike.
 
 exit code  its JUnit file               outcome
 ---------  ---------------------------  -------
@@ -10,6 +11,7 @@ any        promised, and is not there   broken
 any        unreadable, or has no cases  broken
 none       it took too long             failed
 none       there is no such command     broken
+none       there is nowhere to run it   broken
 """
 
 import asyncio
@@ -20,8 +22,10 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from smoke.addresses import why
+from smoke.collect import Beside, Ended, collected
 from smoke.context import Context
 from smoke.documents import format_duration
+from smoke.handover import regular_file
 from smoke.junit import MAX_BYTES, JunitError, read
 from smoke.model import CheckResult, Outcome
 from smoke.patience import within
@@ -65,7 +69,19 @@ class Tail:
 
 
 async def check(spec: CommandCheck, context: Context) -> Finding:
+    if spec.image is not None:
+        return await _concluded(spec, context, await collected(spec, context))
+    if isinstance(context.target, Beside) and not context.target.checkout:
+        raise Broken("there is no checkout of the repository to run it in: name an `image` for it")
     report = _report_path(spec, context)
+    try:
+        return await _concluded(spec, context, await _run(spec, context, report))
+    finally:
+        if spec.junit is None:
+            report.unlink(missing_ok=True)
+
+
+async def _run(spec: CommandCheck, context: Context, report: Path) -> Ended:
     words = [context.fill(word.replace("{junit}", "{{junit}}")) for word in spec.run]
     words = [word.replace("{junit}", str(report)) for word in words]
     environment = _environment(spec, context)
@@ -79,14 +95,15 @@ async def check(spec: CommandCheck, context: Context) -> Finding:
                     code = await process.wait()
     finally:
         output = tail.close()
-    if code is None:
-        return Finding(Outcome.FAILED, f"it did not end within {format_duration(context.time_limit)}", output)
-    try:
-        cases = await asyncio.to_thread(_cases, report, context, output) if spec.reports else ()
-    finally:
-        if spec.junit is None:
-            report.unlink(missing_ok=True)
-    return _judged(code, cases, output)
+    return Ended(code, output, report, context.target.workdir)
+
+
+async def _concluded(spec: CommandCheck, context: Context, ended: Ended) -> Finding:
+    """What it means that it ended so. Raises Broken where the tests that it promised cannot be read."""
+    if ended.code is None:
+        return Finding(Outcome.FAILED, f"it did not end within {format_duration(context.time_limit)}", ended.output)
+    cases = await asyncio.to_thread(_cases, ended) if spec.reports else ()
+    return _judged(ended.code, cases, ended.output)
 
 
 def _report_path(spec: CommandCheck, context: Context) -> Path:
@@ -150,17 +167,18 @@ def _signal_group(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
 
 
-def _cases(report: Path, context: Context, output: str) -> tuple[CheckResult, ...]:
+def _cases(ended: Ended) -> tuple[CheckResult, ...]:
+    if ended.report.is_symlink() or not ended.report.is_file():
+        raise Broken("it wrote no JUnit file", ended.output)
+    data = regular_file(ended.report, MAX_BYTES)
+    if data is None:
+        raise Broken("its JUnit file cannot be read", ended.output)
     try:
-        if report.is_symlink() or not report.is_file():
-            raise Broken("it wrote no JUnit file", output)
-        with report.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        cases = read(data, context.target.workdir)
-    except (JunitError, OSError) as error:
-        raise Broken(f"its JUnit file cannot be read: {error}", output) from error
+        cases = read(data, ended.root)
+    except JunitError as error:
+        raise Broken(f"its JUnit file cannot be read: {error}", ended.output) from error
     if all(case.skipped is not None for case in cases):
-        raise Broken("its JUnit file has no test that ran", output)
+        raise Broken("its JUnit file has no test that ran", ended.output)
     return cases
 
 

@@ -3,15 +3,18 @@ import json
 import os
 import signal
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from smoke.__main__ import main
+from smoke.handover import decode
 from smoke.junit import read
 from smoke.model import Outcome, SuiteRun
 from tests.smoke.conftest import App
+from tests.smoke.examples import outcomes
 from tests.smoke.test_command import STUBBORN, gone, pids
 
 pytestmark = pytest.mark.processes
@@ -128,6 +131,68 @@ async def test_variables_from_the_environment_do_not_reach_commands_as_they_came
     text = "checks: [{name: a, command: {run: [python3, -c, 'import os; assert \"MAYFLY_VARS\" not in os.environ']}}]"
     code, out, _ = await smoke("run", write(tmp_path, text), "--url", app.url, MAYFLY_VARS='{"api_token": "letmein"}')
     assert code == 0, out
+
+
+async def test_a_variable_has_an_environment_variable_of_its_own(app: App, tmp_path: Path):
+    program = "import os; assert os.environ['API_KEY'] == 'letmein'; assert 'MAYFLY_VAR_API_KEY' not in os.environ"
+    text = json.dumps({"checks": [{"name": "a", "command": {"run": ["python3", "-c", program]}}]})
+    known = {"MAYFLY_VARS": '{"api_key": "old"}', "MAYFLY_VAR_API_KEY": "letmein"}
+    code, out, _ = await smoke("run", write(tmp_path, text), "--url", app.url, **known)
+    assert code == 0, out
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(200, Outcome.PASSED), (500, Outcome.FAILED)])
+async def test_a_result_that_was_handed_over_is_a_success_whatever_it_says(
+    status: int, outcome: Outcome, app: App, tmp_path: Path
+):
+    file = write(tmp_path, f"checks: [{{name: a, http: {{path: /status/{status}}}}}]")
+    code, out, err = await smoke("run", file, "--url", app.url, "--hand-over")
+    assert (code, err) == (0, "")
+    assert all(line.startswith("mayfly-hand-over ") for line in out.splitlines()[1:])
+    found = decode(out)
+    assert found is not None
+    assert found.run.outcome is outcome
+
+
+async def test_a_result_that_cannot_be_handed_over_is_none(app: App, tmp_path: Path):
+    code, out, err = await smoke("run", tmp_path / "gone.yaml", "--url", app.url, "--hand-over")
+    assert (code, out) == (2, "")
+    assert "gone.yaml cannot be read" in err
+
+
+async def test_when_the_time_is_up_what_is_known_is_said(app: App, tmp_path: Path):
+    write(tmp_path, STUBBORN, "it.py")
+    commands = (
+        f"{{name: stuck, command: {{run: {sys.executable} it.py}}}}, {{name: later, after: [stuck], tcp: {{port: 1}}}}"
+    )
+    file = write(tmp_path, f"checks: [{{name: bad, http: {{path: /status/500}}}}, {commands}]")
+    until = (datetime.now(UTC) + timedelta(seconds=6)).isoformat()
+    code, out, err = await smoke(
+        *("run", file, "--url", app.url, "--workdir", tmp_path, "--until", until, "--hand-over")
+    )
+    assert (code, err) == (0, "")
+    found = decode(out)
+    assert found is not None
+    assert outcomes(found.run.results) == {"bad": ["failed"], "stuck": ["broken"], "later": ["broken"]}
+    assert found.run.results[1].attempts[0].message == "it had not ended when the time for all checks was up"
+    assert found.run.error.startswith("the checks took longer than ")
+    await gone(await pids(tmp_path))
+
+
+async def test_checks_that_are_done_in_time_are_as_they_are(app: App, tmp_path: Path):
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    code, out, _ = await smoke(
+        "run", write(tmp_path, "checks: [{name: a, http: {path: /}}]"), "--url", app.url, "--until", until
+    )
+    assert code == 0
+    assert "smoke: passed" in out
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "2026-03-02T12:00:00"])
+def test_a_time_that_is_none_is_explained(text: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["run", "x.yaml", "--url", "http://x", "--until", text])
+    assert "--until" in capsys.readouterr().err
 
 
 async def test_only_some(app: App, tmp_path: Path):
