@@ -174,7 +174,11 @@ class Databases(Protocol):
 
 
 class History(Protocol):
-    """What happened. Losing it loses the past, not the previews."""
+    """What happened. Losing it loses the past, not the previews.
+
+    Several controllers may share one. `decisions`, `endings` and `said` are asked for in every round: they cost what
+    was written since, by whomever, and what they returned is not changed afterwards.
+    """
 
     async def record(self, events: Collection[Event]) -> None: ...
 
@@ -208,6 +212,12 @@ class History(Protocol):
         """Digest of what was last said, by preview and channel."""
         ...
 
-    async def remember_said(self, key: PreviewKey, channel: str, digest: str) -> None: ...
+    async def remember_said(self, key: PreviewKey, digests: Mapping[str, str]) -> None:
+        """By channel; the other channels of the preview stay as they are."""
+        ...
+
+    def bells(self) -> AsyncIterator[PreviewKey | None]:
+        """Rings within seconds for a preview about which another controller's people decided. May ring for nothing."""
+        ...
 
     async def close(self) -> None: ...

@@ -6,14 +6,22 @@ never loosen it.
 
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from smoke.documents import Duration, Size, Strict, load
 
 FILE = "mayfly.yaml"
+DATABASES_URL = "MAYFLY_DATABASES_URL"
+"""Variable with the URL of the PostgreSQL that holds every preview's database (`isolation: server`)."""
+HISTORY_URL = "MAYFLY_HISTORY_URL"
+"""Variable with the URL of History, so that its password is in no file."""
+LABEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+"""A name in a cluster (RFC 1123, 2.1)."""
 
 
 def _host_and_port(text: str) -> str:
@@ -21,6 +29,13 @@ def _host_and_port(text: str) -> str:
     if not (colon and host and port.isdigit() and int(port) <= 65535):
         raise ValueError(f"{text!r} is not HOST:PORT, like `127.0.0.1:8080`")
     return text
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a network, like `10.0.0.0/8`") from error
 
 
 class Limits(Strict):
@@ -75,29 +90,132 @@ class Local(Strict):
     """Largest file a process may write."""
 
 
+class Images(Strict):
+    """What runs in a preview besides the application."""
+
+    mayfly: str = "mayfly"
+    """This very image: runs the checks (`python -m smoke`)."""
+    runner: str | None = None
+    """Runs services, seeds and migrations that have a `command` and no `image`, in a checkout of the repository;
+    has `sh`, `tar` and `gzip`. Where unset, every service names its image."""
+    postgres: str = "postgres:18"
+    """PostgreSQL's programs on `PATH`: loads seeds, and is the database where each preview has its own server."""
+    postgres_user: int = Field(999, ge=1)
+    """User id that PostgreSQL runs as; it has a name in the image's /etc/passwd."""
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+
+
+class Quota(Strict):
+    """Most that one preview takes of the cluster."""
+
+    cpu: float = Field(4.0, gt=0)
+    """Cores, of all containers' requests together."""
+    memory: Size = 8 * 2**30
+    """Bytes, of all containers' limits together."""
+    pods: int = Field(30, ge=1)
+    storage: Size = 10 * 2**30
+
+
+class Egress(Strict):
+    """Where previews may connect to, besides DNS and themselves. The cloud's metadata address never is."""
+
+    cidr: Annotated[str, AfterValidator(_network)]
+    ports: list[Annotated[int, Field(ge=1, le=65535)]] = []
+    """Any where none are named."""
+
+
+class Entrance(Strict):
+    """How people get in besides the gateway, which is always there, wakes what sleeps and says what it does."""
+
+    kind: Literal["gateway", "ingress", "httproute"] = "gateway"
+    """`ingress` and `httproute` also lead straight from the cluster's own entrance to the preview."""
+    ingress_class: str | None = None
+    tls_secret: str | None = None
+    """Of the wildcard certificate, in the preview's namespace or the ingress controller's default."""
+    gateway: str = "mayfly"
+    """Name of the Gateway that an HTTPRoute attaches to."""
+    gateway_namespace: str = "mayfly"
+
+
+class KubernetesDatabases(Strict):
+    isolation: Literal["namespace", "server"] = "namespace"
+    """`namespace`: a PostgreSQL in each preview. `server`: one server, in MAYFLY_DATABASES_URL (a role that may create
+    databases and roles): seeded once, cloned in well under a second."""
+    host: str | None = None
+    """HOST:PORT of that server as previews reach it, where the controller reaches it otherwise."""
+    storage_class: str | None = None
+    """Of a preview's own PostgreSQL; where unset, its data lives as long as its pod (emptyDir)."""
+
+
+class Kubernetes(Strict):
+    """Previews on a cluster."""
+
+    kubeconfig: str | None = None
+    """File; where unset, the pod's own account, $KUBECONFIG or ~/.kube/config."""
+    context: str | None = None
+    namespace: str = Field("mayfly", pattern=LABEL)
+    """The controller's own: its Lease, and the pull secrets that are copied into previews."""
+    instance: str = Field("mayfly", pattern=LABEL)
+    """Tells this controller's previews from another's in the same cluster."""
+    prefix: str = Field("preview-", pattern=r"^[a-z0-9-]{0,16}$")
+    """Begins the name of every namespace."""
+    images: Images = Images()
+    registries: list[str] = []
+    """Where images of a spec may come from (`ghcr.io/acme`); anywhere where empty."""
+    pull_secrets: list[str] = []
+    wait_for_image: Duration = timedelta(minutes=10)
+    """How long a revision's image may take to appear in its registry; 0 deploys without asking the registry."""
+    quota: Quota = Quota()
+    egress: list[Egress] = []
+    entrance: Entrance = Entrance()
+    databases: KubernetesDatabases = KubernetesDatabases()
+    node_selector: dict[str, str] = {}
+    runtime_class: str | None = None
+    step_timeout: Duration = timedelta(minutes=10)
+    """Longest a seed, a migration or a run of checks may take."""
+    manifests: bool = True
+    """Whether a repository may bring its own (`deploy` in the spec)."""
+    force_conflicts: bool = False
+    """Whether fields that another manager owns are taken from it."""
+    reach: Literal["auto", "direct", "port-forward"] = "auto"
+    """How the gateway reaches a pod: by its address within a cluster, through the API server from outside."""
+    requests_per_second: float = Field(50.0, gt=0)
+    """Most requests to the API server, with bursts of twice as many."""
+
+
 class Policy(Strict):
     listen: Annotated[str, AfterValidator(_host_and_port)] = "127.0.0.1:8080"
     """HOST:PORT of the dashboard, the API and the previews. There is no login: keep it on loopback."""
     domain: str = Field("localhost", pattern=r"^[a-z0-9.-]+$")
     """Previews answer at `http://pr-7-web.DOMAIN:PORT`, the dashboard at `http://DOMAIN:PORT`."""
+    public_url: str | None = Field(None, pattern=r"^https?://[a-z0-9.-]+(:\d+)?$")
+    """The dashboard's URL as people reach it (`https://previews.example.com`), where that is another: by an Ingress."""
     forge: Literal["git"] = "git"
-    platform: Literal["local"] = "local"
+    platform: Literal["local", "kubernetes"] = "local"
     history: str | None = None
-    """SQLAlchemy URL; a SQLite file in the home where unset."""
+    """SQLAlchemy URL; where unset MAYFLY_HISTORY_URL, and a SQLite file in the home where that is unset too."""
     previews: Limits = Limits()
     allow: Allowed = Allowed()
     local: Local = Local()
+    kubernetes: Kubernetes = Kubernetes()
 
     @property
     def address(self) -> tuple[str, int]:
         host, _, port = self.listen.rpartition(":")
         return host.strip("[]"), int(port)
 
+    @model_validator(mode="after")
+    def _one_domain(self) -> "Policy":
+        host = urlsplit(self.public_url).hostname if self.public_url else self.domain
+        if host != self.domain:
+            raise ValueError(f"`public_url` leads to {host}, and `domain` is {self.domain}: they have to be the same")
+        return self
+
     def url(self, label: str = "") -> str:
         """Where a person reaches the dashboard, or (`label`) a preview."""
-        host = f"{label}.{self.domain}" if label else self.domain
         port = self.address[1]
-        return f"http://{host}" if port == 80 else f"http://{host}:{port}"
+        known = self.public_url or (f"http://{self.domain}" if port == 80 else f"http://{self.domain}:{port}")
+        return known.replace("://", f"://{label}.", 1) if label else known
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +250,9 @@ class Home:
         """Held by the one controller that acts."""
         return self.path / "controller.lock"
 
-    def policy(self) -> Policy:
-        """The defaults where there is no file. Raises DocumentError."""
-        if not self.policy_file.exists():
+    def policy(self, file: Path | None = None) -> Policy:
+        """From the file, or the home's own; the defaults where that is not there. Raises DocumentError or OSError."""
+        if file is None and not self.policy_file.exists():
             return Policy()
-        return load(self.policy_file.read_bytes(), Policy, str(self.policy_file))
+        found = file or self.policy_file
+        return load(found.read_bytes(), Policy, str(found))

@@ -1,8 +1,9 @@
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 
-from controller.settings import Home, Policy
+from controller.settings import Egress, Home, Policy
 from smoke.documents import DocumentError
 
 
@@ -50,3 +51,20 @@ def test_a_mistake_stops_the_start_and_says_the_line(home, text, words):
 )
 def test_where_things_are_reached(listen, label, url):
     assert Policy(listen=listen).url(label) == url
+
+
+def test_people_are_led_to_the_public_url():
+    policy = Policy(domain="previews.example.com", public_url="https://previews.example.com", listen="0.0.0.0:8080")
+    assert policy.url() == "https://previews.example.com"
+    assert policy.url("pr-7-shop") == "https://pr-7-shop.previews.example.com"
+
+
+def test_a_public_url_of_another_domain_stops_the_start():
+    with pytest.raises(ValidationError, match="they have to be the same"):
+        Policy(domain="previews.example.com", public_url="https://example.com")
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.0/33", "everywhere", "::/129"])
+def test_a_network_that_is_none_stops_the_start(cidr):
+    with pytest.raises(ValidationError, match="is not a network"):
+        Egress(cidr=cidr)

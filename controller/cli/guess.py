@@ -53,12 +53,12 @@ def _procfile(texts: Mapping[str, str]) -> Guess | None:
 
 def _python(names: frozenset[str], texts: Mapping[str, str]) -> Guess | None:
     if "manage.py" in names:
-        return Guess("python manage.py runserver --noreload 127.0.0.1:{port}", "manage.py is Django's")
+        return Guess("python manage.py runserver --noreload {host}:{port}", "manage.py is Django's")
     wants = f"{texts.get('pyproject.toml', '')}\n{texts.get('requirements.txt', '')}".lower()
     main = next((name for name in PYTHON_MAINS if name in names), None)
     module = main.removesuffix(".py").replace("/", ".") if main else "app"
     if "fastapi" in wants or "starlette" in wants:
-        command = f"python -m uvicorn {module}:app --host 127.0.0.1 --port {{port}}"
+        command = f"python -m uvicorn {module}:app --host {{host}} --port {{port}}"
         return Guess(command, "FastAPI is among what it needs", sure=main is not None)
     if "flask" in wants:
         command = f"python -m flask --app {module} run --port {{port}}"
@@ -87,7 +87,7 @@ def _make(texts: Mapping[str, str]) -> Guess | None:
 def _site(names: frozenset[str]) -> Guess:
     page = next((site for site in SITES if site in names), None)
     folder = page.rpartition("/")[0] or "." if page else "."
-    command = f"python3 -m http.server {{port}} --bind 127.0.0.1 --directory {folder}"
+    command = f"python3 -m http.server {{port}} --bind {{host}} --directory {folder}"
     return Guess(command, f"{page} is a page" if page else "nothing was recognised", sure=page is not None)
 
 

@@ -1,16 +1,19 @@
 """The timeline: what was done and why, how each preview fared, what its checks said. Kept in History as it happens."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol, assert_never
 
 import structlog
 
-from controller.errors import Unavailable
+from controller.errors import Refused, Unavailable
 from controller.ports import History
+from controller.previews.errands import Errands
 from controller.previews.look import World
 from controller.previews.model import (
+    CheckJob,
     Deploy,
     Event,
     GiveUp,
@@ -25,7 +28,7 @@ from controller.previews.model import (
     short,
 )
 from smoke.documents import format_duration
-from smoke.model import Outcome
+from smoke.model import Outcome, SuiteRun
 
 log = structlog.get_logger()
 
@@ -43,12 +46,15 @@ class Meter(Protocol):
 class Chronicle:
     """Writes the timeline: what was done and why, how each preview fared, what its checks said."""
 
-    def __init__(self, history: History, meter: Meter, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, history: History, meter: Meter, clock: Callable[[], datetime], ring: Callable[[PreviewKey], None]
+    ) -> None:
         self._history = history
         self._meter = meter
         self._clock = clock
         self._phases: dict[PreviewKey, str] = {}
         self._kept: set[tuple[str, str, datetime]] = set()
+        self._errands = Errands(ring)
 
     async def note(self, action: Deploy | RunChecks | GiveUp | Sleep | Wake | Remove) -> None:
         revision = ""
@@ -70,17 +76,40 @@ class Chronicle:
         await self._record(action.key, kind_of(action), f"{what}: {action.because}", revision)
 
     async def observe(self, world: World) -> None:
+        """Nothing waits long for it: the past is written while what runs goes on."""
         self._forget_all_but(world.previews)
-        for preview in world.previews:
-            await self._observe_phase(preview)
-            for job in preview.jobs:
-                if job.run is not None and (preview.uid, job.suite, job.started_at) not in self._kept:
-                    if await self._history.record_run(preview.key, job.order, job.run):
-                        self._meter.checked(job.suite, job.run.outcome)
-                        await self._record(
-                            preview.key, "checks", _how_it_went(job.suite, job.run.outcome), job.revision
-                        )
-                    self._kept.add((preview.uid, job.suite, job.started_at))
+        new = [preview for preview in world.previews if self._has_news(preview)]
+        await self._errands.run({preview.key: partial(self._observe, preview) for preview in new})
+
+    async def close(self) -> None:
+        """Forgets what it has seen: others may write the timeline from here on, so it is read before the next word."""
+        await self._errands.close()
+        self._phases.clear()
+        self._kept.clear()
+
+    def _has_news(self, preview: Preview) -> bool:
+        return self._phases.get(preview.key) != _stands(preview) or any(self._ended(preview))
+
+    def _ended(self, preview: Preview) -> Iterator[tuple[CheckJob, SuiteRun]]:
+        """Jobs whose end was not kept yet."""
+        for job in preview.jobs:
+            if job.run is not None and _at(preview, job) not in self._kept:
+                yield job, job.run
+
+    async def _observe(self, preview: Preview) -> bool:
+        try:
+            await self._write_down(preview)
+        except (Unavailable, Refused) as error:  # the past is written when History answers again
+            log.warning("the timeline could not be written", pull=str(preview.key), reason=error.reason)
+        return False
+
+    async def _write_down(self, preview: Preview) -> None:
+        await self._observe_phase(preview)
+        for job, run in list(self._ended(preview)):
+            if await self._history.record_run(preview.key, job.order, run):
+                self._meter.checked(job.suite, run.outcome)
+                await self._record(preview.key, "checks", _how_it_went(job.suite, run.outcome), job.revision)
+            self._kept.add(_at(preview, job))
 
     def _forget_all_but(self, previews: Collection[Preview]) -> None:
         uids, keys = {preview.uid for preview in previews}, {preview.key for preview in previews}
@@ -88,7 +117,7 @@ class Chronicle:
         self._phases = {key: stands for key, stands in self._phases.items() if key in keys}
 
     async def _observe_phase(self, preview: Preview) -> None:
-        key, stands = preview.key, f"{preview.uid} {preview.phase} {preview.revision} {preview.deploy_order}"
+        key, stands = preview.key, _stands(preview)
         if key not in self._phases:
             past = await self._history.timeline(key, 50)
             last = next((event.kind for event in reversed(past) if event.kind.startswith("phase:")), "")
@@ -113,6 +142,15 @@ class Chronicle:
         log.info(text, pull=str(key), kind=kind)
         with suppress(Unavailable):  # the past may have a gap; what runs goes on
             await self._history.record([Event(key, self._clock(), kind, text, revision=revision)])
+
+
+def _stands(preview: Preview) -> str:
+    return f"{preview.uid} {preview.phase} {preview.revision} {preview.deploy_order}"
+
+
+def _at(preview: Preview, job: CheckJob) -> tuple[str, str, datetime]:
+    """Names the job among all."""
+    return preview.uid, job.suite, job.started_at
 
 
 def _how_it_went(suite: str, outcome: Outcome) -> str:

@@ -5,22 +5,28 @@ from a list is read by number: only that proves it closed.
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 import structlog
 
 from controller.errors import MayflyError, Refused, Unavailable
 from controller.ports import Forge, History, Platform
+from controller.previews import images
 from controller.previews.commands import fold
+from controller.previews.errands import each
 from controller.previews.model import Case, Decision, Ending, Preview, PreviewKey, PullRequest, SpecProblem
-from controller.previews.spec import FILE, Spec, parse
-from controller.settings import Allowed
+from controller.previews.spec import FILE, SeedCommand, Spec, parse
+from controller.settings import Allowed, Kubernetes
 from smoke.documents import MAX_BYTES, DocumentError
 
 log = structlog.get_logger()
-SPECS_KEPT = 500
+SPECS_KEPT = 2_000
+"""About 12 KB each. Fewer than there are open pull requests, and every round would read them all again."""
+FEW = 10
+"""Pull requests of one repository that are cheaper to read one by one than to list all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,35 +61,48 @@ class World:
 
 
 class Look:
-    def __init__(self, forge: Forge, platform: Platform, history: History, allowed: Allowed) -> None:
+    """`kubernetes` is the policy of the cluster; None where previews are processes of this machine."""
+
+    def __init__(
+        self,
+        forge: Forge,
+        platform: Platform,
+        history: History,
+        allowed: Allowed,
+        kubernetes: Kubernetes | None = None,
+    ) -> None:
         self._forge = forge
         self._platform = platform
         self._history = history
-        self._specs = Specs(forge, allowed)
+        self._specs = Specs(forge, allowed, kubernetes)
 
     async def everything(self) -> World:
         """Raises Unavailable or Refused where the platform or History cannot be read."""
         previews, memory = await self._ours()
         repositories = await self._forge.repositories()
-        pulls: dict[PreviewKey, PullRequest] = {}
-        unread: dict[str, str] = {}
-        for repo in repositories:
-            try:
-                pulls |= {pull.key: pull for pull in await self._forge.open_pulls(repo)}
-            except (Unavailable, Refused) as error:
-                unread[repo] = error.reason
+        answers = dict(zip(repositories, await each(self._open_pulls, repositories), strict=True))
+        unread = {repo: answer for repo, answer in answers.items() if isinstance(answer, str)}
+        pulls = {pull.key: pull for answer in answers.values() if not isinstance(answer, str) for pull in answer}
         missing = {preview.key for preview in previews} | {key for key in memory.endings if memory.farewell_due(key)}
         keys = [key for key in missing - pulls.keys() if key.repo not in unread]
         more, problems = await self._pulls(keys)
-        cases = [await self._case(key, pull, previews, memory) for key, pull in {**pulls, **more}.items()]
-        return World(tuple(cases), previews, memory, (*(f"{repo}: {why}" for repo, why in unread.items()), *problems))
+        cases = await self._cases({**pulls, **more}, previews, memory)
+        return World(cases, previews, memory, (*(f"{repo}: {why}" for repo, why in unread.items()), *problems))
 
     async def at(self, keys: Collection[PreviewKey]) -> World:
         """The same for a few pull requests; `previews` is whole all the same. Raises as `everything` does."""
         previews, memory = await self._ours()
-        pulls, problems = await self._pulls(keys)
-        cases = [await self._case(key, pull, previews, memory) for key, pull in pulls.items()]
-        return World(tuple(cases), previews, memory, problems)
+        listed = await self._listed(keys)
+        more, problems = await self._pulls(set(keys) - listed.keys())
+        cases = await self._cases({**listed, **more}, previews, memory)
+        return World(cases, previews, memory, problems)
+
+    async def _listed(self, keys: Collection[PreviewKey]) -> dict[PreviewKey, PullRequest]:
+        """Those of repositories where many are asked for, as far as its list has them."""
+        count = Counter(key.repo for key in keys)
+        answers = await each(self._open_pulls, [repo for repo in count if count[repo] > FEW])
+        pulls = [pull for answer in answers if not isinstance(answer, str) for pull in answer]
+        return {pull.key: pull for pull in pulls if pull.key in keys}
 
     async def _ours(self) -> tuple[tuple[Preview, ...], Memory]:
         previews = await self._platform.previews()
@@ -95,22 +114,36 @@ class Look:
     async def _pulls(
         self, keys: Collection[PreviewKey]
     ) -> tuple[dict[PreviewKey, PullRequest | None], tuple[str, ...]]:
-        pulls: dict[PreviewKey, PullRequest | None] = {}
-        problems: list[str] = []
-        for key in sorted(keys):
-            try:
-                pulls[key] = await self._forge.pull(key)
-            except (Unavailable, Refused) as error:
-                problems.append(f"{key}: {error.reason}")
-        return pulls, tuple(problems)
+        asked = sorted(keys)
+        answers = dict(zip(asked, await each(self._pull, asked), strict=True))
+        pulls = {key: answer for key, answer in answers.items() if not isinstance(answer, str)}
+        return pulls, tuple(f"{key}: {answer}" for key, answer in answers.items() if isinstance(answer, str))
 
-    async def _case(
-        self, key: PreviewKey, pull: PullRequest | None, previews: tuple[Preview, ...], memory: Memory
-    ) -> Case:
+    async def _pull(self, key: PreviewKey) -> PullRequest | str | None:
+        """Or why it could not be read."""
+        try:
+            return await self._forge.pull(key)
+        except (Unavailable, Refused) as error:
+            return error.reason
+
+    async def _open_pulls(self, repo: str) -> tuple[PullRequest, ...] | str:
+        """Or why they could not be read."""
+        try:
+            return await self._forge.open_pulls(repo)
+        except (Unavailable, Refused) as error:
+            return error.reason
+
+    async def _cases(
+        self, pulls: Mapping[PreviewKey, PullRequest | None], previews: tuple[Preview, ...], memory: Memory
+    ) -> tuple[Case, ...]:
+        by_key = {preview.key: preview for preview in previews}
+        return tuple(await each(lambda at: self._case(*at, by_key.get(at[0]), memory), pulls.items()))
+
+    async def _case(self, key: PreviewKey, pull: PullRequest | None, preview: Preview | None, memory: Memory) -> Case:
         return Case(
             key=key,
             pull=pull,
-            preview=next((preview for preview in previews if preview.key == key), None),
+            preview=preview,
             spec=await self._specs.of(pull) if pull is not None and pull.is_open else None,
             wishes=fold(memory.decisions.get(key, ())),
             ending=memory.endings.get(key),
@@ -120,10 +153,13 @@ class Look:
 class Specs:
     """Specs by revision. A revision never changes, so each is read once; what could not be read is tried again."""
 
-    def __init__(self, forge: Forge, allowed: Allowed) -> None:
+    def __init__(self, forge: Forge, allowed: Allowed, kubernetes: Kubernetes | None = None) -> None:
         self._forge = forge
         self._allowed = allowed
+        self._kubernetes = kubernetes
         self._known: OrderedDict[tuple[str, str], Spec | SpecProblem] = OrderedDict()
+        self._alike: WeakValueDictionary[bytes, Spec] = WeakValueDictionary()
+        """By what is written: most pull requests leave it as it is, and share one."""
 
     async def of(self, pull: PullRequest) -> Spec | SpecProblem | None:
         """None where the forge could not say; that is for another round."""
@@ -143,21 +179,31 @@ class Specs:
         if source is None:
             return SpecProblem(f"There is no {FILE} at {revision[:7]}. `mayfly init` writes one.")
         try:
-            spec = parse(source, revision)
+            spec = self._alike.get(source) or parse(source, revision)
         except DocumentError as error:
             return SpecProblem(str(error))
+        self._alike[source] = spec
         for path in spec.files():
             if await self._forge.read_file(repo, revision, path, 0) is None:
                 return SpecProblem(
                     f"{FILE} at {revision[:7]} names {path}, which is not a file there (a link is none)."
                 )
-        if refused := why_refused(spec, self._allowed):
+        if refused := why_refused(spec, self._allowed, self._kubernetes):
             return SpecProblem(f"{FILE} at {revision[:7]}: {refused}")
         return spec
 
 
-def why_refused(spec: Spec, allowed: Allowed) -> str:
-    """What the policy does not allow of a spec; empty where it is all allowed."""
+def why_refused(spec: Spec, allowed: Allowed, kubernetes: Kubernetes | None = None) -> str:
+    """What the policy does not allow of a spec, or the platform cannot do; empty where all is well.
+
+    `kubernetes` is None on the embedded platform.
+    """
+    if refused := _not_allowed(spec, allowed):
+        return refused
+    return _not_local(spec) if kubernetes is None else _not_on_a_cluster(spec, kubernetes)
+
+
+def _not_allowed(spec: Spec, allowed: Allowed) -> str:
     if len(spec.services) > allowed.services:
         return f"it has {len(spec.services)} services; the policy allows {allowed.services}"
     for name, service in spec.services.items():
@@ -165,11 +211,66 @@ def why_refused(spec: Spec, allowed: Allowed) -> str:
             return f"service `{name}` has a `build`, which the policy does not allow"
         if service.resources.memory > allowed.memory:
             return f"service `{name}` asks for more memory than the policy allows ({allowed.memory:,} bytes)"
-        if service.command is None:
-            return f"service `{name}` has no `command`; this platform does not run images"
     kinds = {check.kind for checks in spec.checks.suites().values() for check in checks}
     if "command" in kinds and not allowed.command_checks:
         return "it has `command` checks, which the policy does not allow"
     if "browser" in kinds and not allowed.browser_checks:
         return "it has `browser` checks, which the policy does not allow"
     return ""
+
+
+def _not_local(spec: Spec) -> str:
+    if spec.deploy is not None:
+        return "it has a `deploy`; this platform applies no manifests"
+    for name, service in spec.services.items():
+        if service.command is None:
+            return f"service `{name}` has no `command`; this platform does not run images"
+    if named := _images_of_checks(spec):
+        return f"check `{next(iter(named))}` has an `image`; this platform does not run images"
+    if spec.postgres is not None and spec.postgres.image is not None and spec.postgres.seed is None:
+        return "the database is an `image` without a `seed`; this platform does not run images"
+    return ""
+
+
+def _not_on_a_cluster(spec: Spec, kubernetes: Kubernetes) -> str:
+    if spec.deploy is not None and not kubernetes.manifests:
+        return "it has a `deploy`, which the policy does not allow (`kubernetes.manifests`)"
+    for what, image in _images(spec):
+        if refused := images.why_not(image, kubernetes.registries):
+            return f"{what}: {refused}"
+    if kubernetes.images.runner is None and (homeless := _without_image(spec)):
+        return f"{homeless} has a `command` and no `image`, and the policy names none (`kubernetes.images.runner`)"
+    postgres = spec.postgres
+    if postgres and postgres.image and postgres.seed is None and kubernetes.databases.isolation == "server":
+        return "the database is an `image` without a `seed`; here one server has all databases, and needs a `seed`"
+    return ""
+
+
+def _images(spec: Spec) -> list[tuple[str, str]]:
+    """Every image that a spec names, after what it is for."""
+    services = [(f"service `{name}`", service.image) for name, service in spec.services.items()]
+    checks = [(f"check `{name}`", image) for name, image in _images_of_checks(spec).items()]
+    database = [("the database", spec.postgres.image if spec.postgres else None)]
+    return [(what, image) for what, image in (*services, *checks, *database) if image is not None]
+
+
+def _images_of_checks(spec: Spec) -> dict[str, str]:
+    """By check."""
+    checks = [check for suite in spec.checks.suites().values() for check in suite]
+    return {check.name: check.command.image for check in checks if check.command and check.command.image is not None}
+
+
+def _without_image(spec: Spec) -> str:
+    """The first thing that runs a command in a checkout, without saying in which image. Empty where nothing does.
+
+    A migration and a seed run in the image of a service, where one has any. Where a repository brings manifests, its
+    services run what stands there.
+    """
+    for name, service in spec.services.items():
+        if spec.deploy is None and service.image is None:
+            return f"service `{name}`"
+    if spec.postgres is None or any(service.image is not None for service in spec.services.values()):
+        return ""
+    if spec.postgres.migrate is not None:
+        return "`migrate`"
+    return "`seed`" if isinstance(spec.postgres.seed, SeedCommand) else ""

@@ -72,7 +72,7 @@ def decide(case: Case, rules: Rules, now: datetime) -> Action | None:
     """The one thing to do for one pull request, were it alone. None: all is as it should be."""
     preview, pull = case.preview, case.pull
     if preview is not None and preview.phase is Phase.TERMINATING:
-        return Hold(case.key, "the old preview is being removed")
+        return Hold(case.key, preview.reason or "the old preview is being removed")
     if unwanted := why_unwanted(case, rules, now):
         return Remove(case.key, preview.uid, unwanted) if preview else Hold(case.key, unwanted)
     if pull is None:

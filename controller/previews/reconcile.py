@@ -1,14 +1,17 @@
 """The loop: look, decide, act, say.
 
 A round reads what should be and what is, plans with a pure function, starts what is to be started and says what is new.
-Bells only bring the next round forward. Rounds never overlap; each action only starts something, so none is long.
+Bells only bring the next round forward. Rounds never overlap, and neither does the work for one pull request: while it
+goes on longer than a round waits, rounds leave that one out, and the bell rings for it at the end.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import assert_never
+from functools import partial
+from heapq import nlargest
+from typing import Any
 
 import structlog
 
@@ -17,29 +20,30 @@ from controller.ports import Forge, History, Platform
 from controller.previews import report
 from controller.previews.bells import Bell, Broadcast, Ring
 from controller.previews.chronicle import Chronicle, Meter
-from controller.previews.look import Look, World
+from controller.previews.errands import Errands
+from controller.previews.hands import Act, Hands
+from controller.previews.look import Look, Memory, World
 from controller.previews.model import (
     Action,
     Ask,
     Case,
     Deploy,
+    DeployOrder,
     Ending,
-    GiveUp,
     Hold,
     Phase,
     Preview,
     PreviewKey,
-    Remove,
     Rules,
-    RunChecks,
-    Sleep,
-    Wake,
+    Service,
+    ServiceState,
     kind_of,
 )
 from controller.previews.people import People
 from controller.previews.plan import plan
 from controller.previews.say import Speaker
-from controller.settings import Allowed
+from controller.previews.words import Words
+from controller.settings import Allowed, Kubernetes
 
 log = structlog.get_logger()
 OVER_KEPT = 100
@@ -55,14 +59,18 @@ class Setting:
     dashboard: str
     """Base URL of the dashboard."""
     resync: timedelta
-
-
-Act = Deploy | RunChecks | GiveUp | Sleep | Wake | Remove | Hold
-"""Every action but Ask, which is only told."""
+    kubernetes: Kubernetes | None = None
+    """The policy of the cluster; None where previews are processes of this machine."""
+    leads: Callable[[], bool] = lambda: True
+    """Whether this controller acts, now."""
 
 
 class Reconciler:
-    """Keeps what it saw last (`cases`, `holds`, `alarm`) for those who show it."""
+    """Keeps what it saw last (`cases`, `holds`, `alarm`) for those who show it.
+
+    Of several controllers one leads: it acts and speaks. The others look and plan all the same, so that they can show
+    what there is, and go on at once where they are to lead.
+    """
 
     def __init__(
         self,
@@ -84,29 +92,45 @@ class Reconciler:
         self._setting = setting
         self._meter = meter
         self._clock = clock
-        self._look = Look(forge, platform, history, setting.allowed)
-        self._speaker = Speaker(forge, history)
-        self.people = People(forge, platform, history, self._speaker, clock)
-        self._chronicle = Chronicle(history, meter, clock)
+        self._look = Look(forge, platform, history, setting.allowed, setting.kubernetes)
+        self._speaker = Speaker(forge, history, self._words)
+        self.people = People(forge, platform, history, self._speaker, clock, self.bell.ring)
+        self._chronicle = Chronicle(history, meter, clock, self.bell.ring)
+        self._hands = Hands(platform, history, self._chronicle, meter, clock)
+        self._errands = Errands(self.bell.ring)
+        self._deploys: dict[PreviewKey, DeployOrder] = {}
 
     async def run(self) -> None:
-        """Until cancelled. A bug in one round is logged whole, and the next round comes as usual."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen(self._forge.bells))
-            group.create_task(self._listen(self._platform.bells))
-            loop, resync, whole_at = asyncio.get_running_loop(), self._setting.resync.total_seconds(), 0.0
-            while True:
-                keys = await self.bell.answer(max(0.0, whole_at - loop.time()))
-                if loop.time() >= whole_at:  # however often it rings for a few, all are looked at in time
-                    keys = None
-                if keys is None:
-                    whole_at = loop.time() + resync
-                try:
-                    await self.round(keys)
-                except (Unavailable, Refused) as error:
-                    log.warning("nothing can be decided", reason=error.reason)
-                except Exception:
-                    log.exception("a round failed")
+        """Until cancelled; may be run again. A bug in one round is logged whole, and the next round comes as usual."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen(self._forge.bells))
+                group.create_task(self._listen(self._platform.bells))
+                group.create_task(self._listen(self._history.bells))
+                await self._go_round()
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Ends what is under way; whoever leads next goes on from there."""
+        await self._errands.close()
+        await self.people.close()
+        await self._chronicle.close()
+
+    async def _go_round(self) -> None:
+        loop, resync, whole_at = asyncio.get_running_loop(), self._setting.resync.total_seconds(), 0.0
+        while True:
+            keys = await self.bell.answer(max(0.0, whole_at - loop.time()))
+            if loop.time() >= whole_at:  # however often it rings for a few, all are looked at in time
+                keys = None
+            if keys is None:
+                whole_at = loop.time() + resync
+            try:
+                await self.round(keys)
+            except (Unavailable, Refused) as error:
+                log.warning("nothing can be decided", reason=error.reason)
+            except Exception:
+                log.exception("a round failed")
 
     async def _listen(self, bells: Callable[[], AsyncIterator[Ring]]) -> None:
         while True:
@@ -121,18 +145,46 @@ class Reconciler:
     async def round(self, keys: Collection[PreviewKey] | None = None) -> list[Action]:
         """One pass over everything, or over a few pull requests. Raises where nothing can be decided at all."""
         began = asyncio.get_running_loop().time()
+        busy = self._errands.under_way(again=keys or ())  # before the look: what they do now may not be in it
         world = await self._see(keys)
-        if await self.people.hear(world):
+        leads = self._setting.leads()
+        if leads and await self.people.hear(world):
             world = await self._see(keys)
         self._meter.set_previews(_by_phase(world.previews))
-        await self._chronicle.observe(world)
-        actions = plan(world.cases, world.previews, self._setting.rules, self._clock())
-        self._remember(world, actions, whole=keys is None)
-        ended = {action.key: await self._act(action, world) for action in actions if not isinstance(action, Ask)}
-        for case in world.cases:
-            await self._say(replace(case, ending=ended.get(case.key) or case.ending), world)
+        if leads:
+            await self._chronicle.observe(world)
+        else:
+            await self.close()
+        free = [case for case in world.cases if case.key not in busy]
+        actions = plan(free, [*world.previews, *self._coming()], self._setting.rules, self._clock())
+        self._remember(world, actions, busy, whole=keys is None)
+        if leads:
+            await self._errands.run(self._work(free, actions, world))
         self._meter.round_took(asyncio.get_running_loop().time() - began)
         return actions
+
+    def _coming(self) -> list[Preview]:
+        """Deploys still under way: their places and host names are taken, though the platform may not know yet."""
+        self._deploys = {key: order for key, order in self._deploys.items() if key in self._errands}
+        return [_begun(order, self._clock()) for order in self._deploys.values()]
+
+    def _work(
+        self, cases: Collection[Case], actions: Collection[Action], world: World
+    ) -> dict[PreviewKey, Callable[[], Coroutine[Any, Any, bool]]]:
+        """What is to be done and said now, by pull request; removals first, as in the plan."""
+        acts = {action.key: action for action in actions if not isinstance(action, Hold | Ask)}
+        self._deploys |= {key: act.order for key, act in acts.items() if isinstance(act, Deploy)}
+        by_key = {case.key: case for case in cases}
+        saying = [case.key for case in cases if case.key not in acts and self._has_news(case, world.memory)]
+        return {key: partial(self._tend, by_key[key], acts.get(key), world.memory) for key in (*acts, *saying)}
+
+    async def _tend(self, case: Case, act: Act | None, memory: Memory) -> bool:
+        """Does it and says what is new; whether any of that came to something."""
+        acted = False
+        if act is not None:
+            acted, ending = await self._act(act)
+            case = replace(case, ending=ending or case.ending)
+        return await self._say(case, memory) or acted
 
     async def _see(self, keys: Collection[PreviewKey] | None) -> World:
         world = await (self._look.everything() if keys is None else self._look.at(keys))
@@ -140,21 +192,30 @@ class Reconciler:
             log.warning("not read, so nothing is decided about it", what=problem)
         return world
 
-    def _remember(self, world: World, actions: list[Action], *, whole: bool) -> None:
+    def _remember(self, world: World, actions: list[Action], busy: Collection[PreviewKey], *, whole: bool) -> None:
         seen = {case.key: case for case in world.cases if case.pull or case.preview}
         if whole and not world.unread:
-            self.cases = self._over(world) | seen
-            self.holds = {}
+            self.cases = self._over(world) | {key: self.cases[key] for key in self.cases.keys() & busy} | seen
+            self.holds = {key: self.holds[key] for key in self.holds.keys() & busy}
+            self._speaker.forget_all_but(self.cases.keys())
             self._raise_alarm(next((action for action in actions if isinstance(action, Ask)), None))
         else:
             self.cases |= seen
         for case in world.cases:
-            self.holds.pop(case.key, None)
-        self.holds |= {action.key: action for action in actions if isinstance(action, Hold)}
+            if case.key not in busy:
+                self.holds.pop(case.key, None)
+        for action in actions:
+            if isinstance(action, Hold):
+                self._hold(action)
+
+    def _hold(self, hold: Hold) -> None:
+        self.holds[hold.key] = hold
+        if hold.until is not None:
+            self.bell.ring_in((hold.until - self._clock()).total_seconds(), hold.key)
 
     def _over(self, world: World) -> dict[PreviewKey, Case]:
         """What ended lately keeps its title for those who look."""
-        ended = sorted(world.memory.endings.values(), key=lambda ending: ending.at)[-OVER_KEPT:]
+        ended = nlargest(OVER_KEPT, world.memory.endings.values(), key=lambda ending: ending.at)
         return {ending.key: self.cases[ending.key] for ending in ended if ending.key in self.cases}
 
     def _raise_alarm(self, alarm: Ask | None) -> None:
@@ -165,53 +226,47 @@ class Reconciler:
             self.broadcast.tell(None)
         self.alarm = alarm
 
-    async def _act(self, action: Act, world: World) -> Ending | None:
-        """Starts one thing. What cannot be done now is told, and tried again in a later round."""
+    async def _act(self, act: Act) -> tuple[bool, Ending | None]:
+        """Whether it was begun. What cannot be done now is told, and tried again in a later round."""
         try:
-            ending = await self._start(action, world)
+            ending = await self._hands.do(act)
         except (Unavailable, Refused) as error:
-            self.holds[action.key] = Hold(action.key, error.reason)
-            log.warning("could not act", action=type(action).__name__, pull=str(action.key), reason=error.reason)
-            return None
-        if not isinstance(action, Hold):
-            self._meter.acted(kind_of(action))
-            await self._chronicle.note(action)
-            self.broadcast.tell(action.key)
-        return ending
+            self.holds[act.key] = Hold(act.key, error.reason)
+            log.warning("could not act", action=type(act).__name__, pull=str(act.key), reason=error.reason)
+            return False, None
+        self.broadcast.tell(act.key)
+        return True, ending
 
-    async def _start(self, action: Act, world: World) -> Ending | None:
-        match action:
-            case Deploy(order):
-                await self._platform.deploy(order)
-            case RunChecks(key, uid, revision, suite, number):
-                await self._platform.run_checks(key, uid, revision, suite, number)
-            case GiveUp(key, uid, revision, because):
-                await self._platform.give_up(key, uid, revision, because)
-            case Sleep(key, uid, number):
-                await self._platform.sleep(key, uid, number)
-            case Wake(key, uid, number):
-                await self._platform.wake(key, uid, number)
-            case Remove(key, uid, because):
-                ending = Ending(key, because, self._clock())
-                await self._history.end(ending)  # first: a removal that nobody can explain is worse than none
-                await self._platform.remove(key, uid)
-                return ending
-            case Hold(key, _, until):
-                if until is not None:
-                    self.bell.ring_in((until - self._clock()).total_seconds(), key)
-            case _:
-                assert_never(action)
-        return None
+    async def _say(self, case: Case, memory: Memory) -> bool:
+        if not self._has_news(case, memory):
+            return False
+        try:
+            said = await self._speaker.say(case, self._why_held(case.key), memory.said.get(case.key, {}))
+        except (Unavailable, Refused) as error:  # it is said again, over the same comment
+            log.warning("it is not remembered what was said", pull=str(case.key), reason=error.reason)
+            return False
+        if said:
+            self.broadcast.tell(case.key)
+        return said
 
-    async def _say(self, case: Case, world: World) -> None:
+    def _has_news(self, case: Case, memory: Memory) -> bool:
         hold = self.holds.get(case.key)
         expecting = hold is None or hold.until is not None
         if case.preview is None and case.pull is not None and case.pull.is_open and expecting:
-            return  # something is about to be made, and that will be better news
-        setting = self._setting
-        words = report.words(case, hold.because if hold else "", setting.rules, setting.dashboard)
-        if await self._speaker.say(case, words, world.memory.said.get(case.key, {})):
-            self.broadcast.tell(case.key)
+            return False  # something is about to be made, and that will be better news
+        return self._speaker.has_news(case, self._why_held(case.key), memory.said.get(case.key, {}))
+
+    def _why_held(self, key: PreviewKey) -> str:
+        hold = self.holds.get(key)
+        return hold.because if hold else ""
+
+    def _words(self, case: Case, hold: str) -> Words:
+        return report.words(case, hold, self._setting.rules, self._setting.dashboard)
+
+
+def _begun(order: DeployOrder, now: datetime) -> Preview:
+    service = Service(order.spec.main_service, ServiceState.WAITING, order.host)
+    return Preview(order.key, "", order.revision, Phase.STARTING, now, now, services=(service,))
 
 
 def _by_phase(previews: Collection[Preview]) -> dict[str, int]:

@@ -4,14 +4,17 @@ What was said is remembered by digest, and only once the forge took it; so a for
 afterwards, and a controller that lost its memory says the same words over the same comment.
 """
 
+import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
 
 from controller.errors import Refused, Unavailable
 from controller.ports import Forge, History
+from controller.previews.errands import AT_ONCE
 from controller.previews.look import FAREWELL, farewell
 from controller.previews.model import Case, PreviewKey
 from controller.previews.words import Words
@@ -19,28 +22,64 @@ from controller.previews.words import Words
 log = structlog.get_logger()
 
 
+Said = Mapping[str, str]
+"""Digest of what was last said, by channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What there is to say about a case, without the words."""
+
+    case: Case
+    hold: str
+    digests: Said
+
+
 class Speaker:
-    def __init__(self, forge: Forge, history: History) -> None:
+    """`words` is pure: for an equal case and hold it is asked once, as long as all of it is still said."""
+
+    def __init__(self, forge: Forge, history: History, words: Callable[[Case, str], Words]) -> None:
         self._forge = forge
         self._history = history
+        self._words = words
+        self._known: dict[PreviewKey, _Known] = {}
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
-    async def say(self, case: Case, words: Words, said: Mapping[str, str]) -> bool:
+    def has_news(self, case: Case, hold: str, said: Said) -> bool:
+        """Whether `say` would say anything, or remember that all is said."""
+        known = self._known.get(case.key)
+        if known is None or (known.case, known.hold) != (case, hold):
+            digests = {
+                channel: digest_of(text) for channel, text, _ in self._channels(case.key, self._words(case, hold))
+            }
+            known = _Known(case, hold, digests)
+        self._known[case.key] = replace(known, case=case)  # the newer of two that are equal: the older can go
+        return _is_over(case, said) or any(said.get(channel) != digest for channel, digest in known.digests.items())
+
+    async def say(self, case: Case, hold: str, said: Said) -> bool:
         """Whether anything new was said."""
         news = [
             (channel, digest, tell)
-            for channel, text, tell in self._channels(case.key, words)
+            for channel, text, tell in self._channels(case.key, self._words(case, hold))
             if said.get(channel) != (digest := digest_of(text))
         ]
-        told = [await self._tell(case.key, channel, digest, tell) for channel, digest, tell in news]
-        if all(told) and case.preview is None and case.ending is not None:
-            over = farewell(case.ending)
-            if said.get(FAREWELL) != over:
-                await self._history.remember_said(case.key, FAREWELL, over)
-        return any(told)
+        told = {channel: digest for channel, digest, tell in news if await self._tell(case.key, channel, tell)}
+        if case.ending is not None and _is_over(case, said) and len(told) == len(news):
+            await self._history.remember_said(case.key, told | {FAREWELL: farewell(case.ending)})
+        elif told:
+            await self._history.remember_said(case.key, told)
+        return bool(told)
 
-    async def answer(self, key: PreviewKey, comment: str, text: str) -> None:
+    def forget_all_but(self, keys: Collection[PreviewKey]) -> None:
+        self._known = {key: known for key, known in self._known.items() if key in keys}
+
+    async def answer(self, key: PreviewKey, comment: str, text: str) -> bool:
+        """Whether the forge took it."""
         channel = f"answer:{comment}"
-        await self._tell(key, channel, digest_of(text), partial(self._forge.answer, key, comment, text))
+        told = await self._tell(key, channel, partial(self._forge.answer, key, comment, text))
+        if told:
+            await self._history.remember_said(key, {channel: digest_of(text)})
+        return told
 
     def _channels(self, key: PreviewKey, words: Words) -> Iterator[tuple[str, object, Callable[[], Awaitable[None]]]]:
         if (comment := words.comment) is not None:
@@ -50,14 +89,20 @@ class Speaker:
         if (deployment := words.deployment) is not None:
             yield "deployment", deployment, partial(self._forge.report_deployment, key, deployment)
 
-    async def _tell(self, key: PreviewKey, channel: str, digest: str, tell: Callable[[], Awaitable[None]]) -> bool:
+    async def _tell(self, key: PreviewKey, channel: str, tell: Callable[[], Awaitable[None]]) -> bool:
         try:
-            await tell()
+            async with self._turns:
+                await tell()
         except (Unavailable, Refused) as error:
             log.warning("could not say it", pull=str(key), channel=channel, reason=error.reason)
             return False
-        await self._history.remember_said(key, channel, digest)
         return True
+
+
+def _is_over(case: Case, said: Said) -> bool:
+    """Its last words are due."""
+    ending = case.ending
+    return case.preview is None and ending is not None and said.get(FAREWELL) != farewell(ending)
 
 
 def digest_of(words: object) -> str:

@@ -1,7 +1,8 @@
 """`.preview.yaml`: what the application is, said by whoever can push. The policy can only be tightened by it.
 
-Values of `command`, `env` and `url` may use `{sha}`, `{number}`, `{url}` and `{port}`; filled in after a command
-is split into words, so that no value becomes a second word, and nothing is ever given to a shell.
+Values of `command`, `env` and `url` may use `{sha}`, `{number}`, `{url}`, and `{host}` and `{port}` to listen on;
+filled in after a command is split into words, so that no value becomes a second word, and nothing is ever given to a
+shell.
 """
 
 import re
@@ -40,7 +41,7 @@ class ServiceSpec(Strict):
     command: Words | None = None
     """What to run: words, or a list of words. No shell is involved unless you name one."""
     image: str | None = None
-    """Container image (Kubernetes only)."""
+    """Container image (Kubernetes only); may use `{sha}` and `{number}`: `ghcr.io/acme/web:{sha}`."""
     build: Build | None = None
     port: int | None = Field(None, ge=1, le=65535)
     """The port it listens on. On the embedded platform it gets a free one instead: use `{port}` or `$PORT`."""
@@ -49,12 +50,6 @@ class ServiceSpec(Strict):
     env: dict[EnvName, str] = {}
     depends_on: list[ServiceName] = []
     resources: Resources = Resources()
-
-    @model_validator(mode="after")
-    def _runs_something(self) -> "ServiceSpec":
-        if self.command is None and self.image is None:
-            raise ValueError("a service needs a `command` or an `image`")
-        return self
 
 
 class SeedCommand(Strict):
@@ -78,6 +73,8 @@ class Postgres(Strict):
     """SQL files loaded in order, or a command. Made once per distinct seed, then cloned for every preview."""
     migrate: Words | None = None
     """Runs in the checkout on the populated clone, with the database's URL in `env`."""
+    image: str | None = None
+    """PostgreSQL with the seed already in its data (Kubernetes with a server per preview): no `seed` is run then."""
     env: EnvName = "DATABASE_URL"
     """The variable that carries the database's URL to the services, the migration, and `command` checks."""
     on_push: Literal["fresh", "keep"] = "fresh"
@@ -94,10 +91,37 @@ class Checks(Strict):
     """Quick checks, run first."""
     e2e: Suite = []
     """Run once smoke has passed."""
+    shards: int = Field(1, ge=1, le=20)
+    """In how many Jobs the e2e checks run side by side (Kubernetes only), balanced by how long they took before."""
 
     def suites(self) -> Mapping[str, list[Check]]:
         """In the order they run; empty ones are left out."""
         return {name: checks for name, checks in (("smoke", self.smoke), ("e2e", self.e2e)) if checks}
+
+
+class Helm(Strict):
+    chart: FilePath
+    """Folder of the chart."""
+    values: list[FilePath] = []
+
+
+class Deploy(Strict):
+    """The repository's own manifests (Kubernetes only), instead of those made from `services`: exactly one of these.
+
+    `services` then names the Services among them that have a host or that checks use, each with its `port`.
+    """
+
+    manifests: FilePath | None = None
+    """Folder of YAML, plain or Jinja2 (`*.j2`)."""
+    kustomize: FilePath | None = None
+    """Folder with a kustomization.yaml."""
+    helm: Helm | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Deploy":
+        if sum(way is not None for way in (self.manifests, self.kustomize, self.helm)) != 1:
+            raise ValueError("`deploy` has exactly one of `manifests`, `kustomize` and `helm`")
+        return self
 
 
 class Trigger(Strict):
@@ -122,12 +146,20 @@ class Spec(Strict):
     """What the application is, at one revision."""
 
     services: dict[ServiceName, ServiceSpec] = Field(min_length=1)
+    deploy: Deploy | None = None
     database: DatabaseSpec = DatabaseSpec()
     checks: Checks = Checks()
     trigger: Trigger = Trigger()
     lifetime: Lifetime = Lifetime()
     url: str = Field("pr-{number}-{repo}", pattern=r"^pr-\{number\}-[a-z0-9{}-]{1,40}$")
     """Host label of the preview: one label, so that a wildcard certificate fits. May use `{repo}` and `{service}`."""
+
+    @model_validator(mode="after")
+    def _each_runs_something(self) -> "Spec":
+        for name, service in self.services.items():
+            if self.deploy is None and service.command is None and service.image is None:
+                raise ValueError(f"service `{name}` needs a `command` or an `image`")
+        return self
 
     @model_validator(mode="after")
     def _start_order_exists(self) -> "Spec":

@@ -11,29 +11,29 @@ CASES = [
     ),
     pytest.param(
         {"pyproject.toml": 'dependencies = ["fastapi"]', "app/main.py": ""},
-        "python -m uvicorn app.main:app --host 127.0.0.1 --port {port}",
+        "python -m uvicorn app.main:app --host {host} --port {port}",
         id="FastAPI",
     ),
     pytest.param(
         {"requirements.txt": "Flask==3\n", "app.py": ""}, "python -m flask --app app run --port {port}", id="Flask"
     ),
-    pytest.param({"manage.py": ""}, "python manage.py runserver --noreload 127.0.0.1:{port}", id="Django"),
+    pytest.param({"manage.py": ""}, "python manage.py runserver --noreload {host}:{port}", id="Django"),
     pytest.param({"package.json": '{"scripts": {"start": "node ."}}'}, "npm start", id="Node"),
     pytest.param({"Makefile": "all:\n\nserve: all\n\t./serve\n"}, "make serve", id="a Makefile"),
     pytest.param(
         {"public/index.html": ""},
-        "python3 -m http.server {port} --bind 127.0.0.1 --directory public",
+        "python3 -m http.server {port} --bind {host} --directory public",
         id="a static site",
     ),
     pytest.param(
-        {"package.json": "[1,"}, "python3 -m http.server {port} --bind 127.0.0.1 --directory .", id="broken JSON"
+        {"package.json": "[1,"}, "python3 -m http.server {port} --bind {host} --directory .", id="broken JSON"
     ),
     pytest.param(
         {"package.json": '{"scripts": [1]}'},
-        "python3 -m http.server {port} --bind 127.0.0.1 --directory .",
+        "python3 -m http.server {port} --bind {host} --directory .",
         id="odd JSON",
     ),
-    pytest.param({}, "python3 -m http.server {port} --bind 127.0.0.1 --directory .", id="nothing"),
+    pytest.param({}, "python3 -m http.server {port} --bind {host} --directory .", id="nothing"),
 ]
 
 

@@ -1,5 +1,6 @@
-"""What every history does. A subclass provides `history`."""
+"""What every history does. A subclass provides `history`, and `beside`: the same one, as another controller has it."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -125,12 +126,90 @@ class HistoryContract:
         assert await history.endings() == {KEY: ending, OTHER: Ending(OTHER, "closed", NOON)}
 
     async def test_what_was_said_is_remembered_by_channel(self, history: History) -> None:
-        await history.remember_said(KEY, "comment", "1")
-        await history.remember_said(KEY, "comment", "2")
-        await history.remember_said(KEY, "check:smoke", "3")
-        await history.remember_said(OTHER, "comment", "4")
-        assert await history.said() == {KEY: {"comment": "2", "check:smoke": "3"}, OTHER: {"comment": "4"}}
+        await history.remember_said(KEY, {"comment": "1"})
+        await history.remember_said(KEY, {"comment": "2"})
+        await history.remember_said(KEY, {"check:smoke": "3", "deployment": "5"})
+        await history.remember_said(KEY, {})
+        await history.remember_said(OTHER, {"comment": "4"})
+        assert await history.said() == {
+            KEY: {"comment": "2", "check:smoke": "3", "deployment": "5"},
+            OTHER: {"comment": "4"},
+        }
 
     async def test_a_new_history_is_empty(self, history: History) -> None:
         assert (await history.decisions(), await history.endings(), await history.said()) == ({}, {}, {})
         assert await history.runs(KEY, "smoke") == ()
+
+    async def test_what_another_controller_writes_is_seen_at_the_next_look(
+        self, history: History, beside: History
+    ) -> None:
+        for ours, theirs in ((history, beside), (beside, history)):
+            await ours.decisions(), await ours.endings(), await ours.said()
+            await theirs.decide(a_decision())
+            await theirs.end(Ending(KEY, "it was merged", NOON))
+            await theirs.remember_said(KEY, {"comment": str(theirs)})
+            await theirs.remember_said(OTHER, {str(theirs): "1"})
+            assert await ours.decisions() == await theirs.decisions()
+            assert await ours.endings() == {KEY: Ending(KEY, "it was merged", NOON)}
+            assert (await ours.said())[KEY] == {"comment": str(theirs)}
+            assert (await ours.said())[OTHER][str(theirs)] == "1"
+        assert [decision.order for decision in (await history.decisions())[KEY]] == [ORDER, ORDER + 1]
+
+    async def test_a_decision_made_later_with_an_earlier_order_stands_before(
+        self, history: History, beside: History
+    ) -> None:
+        await history.decide(a_decision(30))
+        await history.decisions()
+        await beside.decide(a_decision(10))
+        assert [decision.order for decision in (await history.decisions())[KEY]] == [10, 30]
+
+    async def test_whoever_looks_all_the_while_misses_nothing(self, history: History, beside: History) -> None:
+        async def write(by: History, number: int) -> None:
+            await by.decide(a_decision(number))
+            await by.remember_said(PreviewKey("shop", number), {"comment": str(number)})
+
+        writing = asyncio.gather(*[write(by, n) for by in (history, beside) for n in range(20)])
+        while not writing.done():
+            await history.decisions(), await history.said()
+            await asyncio.sleep(0)
+        await writing
+        assert len((await history.decisions())[KEY]) == 40
+        assert await history.said() == {PreviewKey("shop", n): {"comment": str(n)} for n in range(20)}
+
+    async def test_a_look_is_not_changed_by_what_comes_after(self, history: History) -> None:
+        await history.decide(a_decision())
+        await history.end(Ending(KEY, "closed", NOON))
+        await history.remember_said(KEY, {"comment": "1"})
+        before = await history.decisions(), await history.endings(), await history.said()
+        await history.decide(a_decision(key=OTHER))
+        await history.end(Ending(OTHER, "closed", NOON))
+        await history.remember_said(KEY, {"comment": "2"})
+        await history.decisions(), await history.endings(), await history.said()
+        ending = Ending(KEY, "closed", NOON)
+        assert before == ({KEY: (a_decision(),)}, {KEY: ending}, {KEY: {"comment": "1"}})
+
+    async def test_what_another_controllers_people_decide_rings(self, history: History, beside: History) -> None:
+        await history.decide(a_decision(key=OTHER))
+        bells = history.bells()
+        rung = asyncio.ensure_future(anext(bells))
+        while not rung.done():
+            await beside.decide(a_decision())
+            await asyncio.wait([rung], timeout=0.2)
+        assert rung.result() == KEY
+        await bells.aclose()
+
+    async def test_whoever_stops_waiting_leaves_it_usable(self, history: History) -> None:
+        async def work(number: int) -> None:
+            await history.remember_said(PreviewKey("shop", number), {"comment": "1"})
+            await history.record([an_event(str(number))])
+            await history.timeline(KEY)
+
+        for moment in range(40):
+            working = [asyncio.create_task(work(number)) for number in range(8)]
+            for _ in range(moment):
+                await asyncio.sleep(0.0005)
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
+        assert await history.decide(a_decision())
+        assert KEY in await history.decisions()

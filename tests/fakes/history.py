@@ -1,9 +1,11 @@
 """History in memory: what was kept can be read straight from its fields."""
 
-from collections.abc import Collection, Mapping
+import copy
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import replace
 
 from controller.errors import Unavailable
+from controller.previews.bells import Broadcast
 from controller.previews.model import Decision, Ending, Event, PreviewKey
 from smoke.model import SuiteRun
 
@@ -18,6 +20,11 @@ class FakeHistory:
         self.kept_runs: dict[PreviewKey, list[tuple[int, SuiteRun]]] = {}
         self.kept_endings: dict[PreviewKey, Ending] = {}
         self.kept_words: dict[PreviewKey, dict[str, str]] = {}
+        self.broadcast = Broadcast()
+
+    def beside(self) -> "FakeHistory":
+        """The same history, as another controller has it."""
+        return copy.copy(self)
 
     async def record(self, events: Collection[Event]) -> None:
         self._reach()
@@ -39,6 +46,7 @@ class FakeHistory:
             order += 1
         mine.append(replace(decision, order=order))
         mine.sort(key=lambda one: one.order)
+        self.broadcast.tell(decision.key)
         return True
 
     async def decisions(self) -> Mapping[PreviewKey, tuple[Decision, ...]]:
@@ -71,9 +79,13 @@ class FakeHistory:
         self._reach()
         return {key: dict(words) for key, words in self.kept_words.items()}
 
-    async def remember_said(self, key: PreviewKey, channel: str, digest: str) -> None:
+    async def remember_said(self, key: PreviewKey, digests: Mapping[str, str]) -> None:
         self._reach()
-        self.kept_words.setdefault(key, {})[channel] = digest
+        if digests:
+            self.kept_words.setdefault(key, {}).update(digests)
+
+    def bells(self) -> AsyncIterator[PreviewKey | None]:
+        return self.broadcast.changes()
 
     async def close(self) -> None:
         pass

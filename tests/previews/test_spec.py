@@ -83,7 +83,7 @@ def test_the_url_leads_to(services, main):
     [
         ("", "`services`: Field required"),
         ("services: {}", "at least 1 item"),
-        ("services: {web: {}}", "a service needs a `command` or an `image`"),
+        ("services: {web: {}}", "service `web` needs a `command` or an `image`"),
         ("services: {web: {comand: x}}", "Did you mean `command`?"),
         ("services: {Web_1: {command: x}}", "should match pattern"),
         ("services: {web: {command: ''}}", "at least 1 item"),

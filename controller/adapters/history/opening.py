@@ -33,14 +33,14 @@ async def opened(text: str) -> SqlHistory:
     return SqlHistory(engine, place)
 
 
-def migrate(engine: Engine) -> None:
-    """Brings the tables up to date. Raises Refused where a later Mayfly made them."""
+def migrate(engine: Engine, to: str = "head") -> None:
+    """Brings the tables up to date, or to an earlier revision. Raises Refused where a later Mayfly made them."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     try:
         with _MIGRATING, engine.begin() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
     except CommandError as error:
         raise Refused(f"the history was made by another version of Mayfly: {error}") from error
 

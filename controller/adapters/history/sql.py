@@ -1,24 +1,33 @@
 """What happened, in SQL. Every write begins with the statement that writes, so that SQLite never has to upgrade a lock.
 
+What a round reads of it is folded: a look costs what was written since the last one, in this process or another.
 Text comes from anywhere: what a database cannot keep (NUL, half a surrogate) is replaced before it gets there.
 """
 
-from collections.abc import Collection, Mapping
+import asyncio
+import itertools
+import sys
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, delete, select
+from sqlalchemy import ColumnElement, Row, Table, and_, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from controller.adapters.history import tables
-from controller.adapters.history.failures import explained
+from controller.adapters.history.connections import Connections
+from controller.adapters.history.fold import EVER, Fold, Rows
 from controller.errors import Refused
 from controller.previews.model import Decision, Ending, Event, PreviewKey, Verb
 from smoke.model import SuiteRun
 
 TIMELINE = 1000
 """Events kept of one preview; older ones go."""
+LISTENS_EVERY = timedelta(seconds=1)
 RUNS = 200
 """Runs kept of one suite of one preview."""
 
@@ -27,9 +36,12 @@ class SqlHistory:
     """Implements `controller.ports.History`. Made by `open_history`."""
 
     def __init__(self, engine: AsyncEngine, place: str) -> None:
-        self._engine = engine
         self._place = place
+        self._connections = Connections(engine, place)
         self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        self._decisions = Fold(partial(self._since, tables.decisions), _add_decisions)
+        self._endings = Fold(partial(self._since, tables.endings), _add_endings)
+        self._said = Fold(partial(self._since, tables.said), _add_said)
 
     async def record(self, events: Collection[Event]) -> None:
         if not events:
@@ -45,11 +57,13 @@ class SqlHistory:
             }
             for event in events
         ]
-        with explained(self._place):
-            async with self._engine.begin() as connection:
-                await connection.execute(tables.events.insert(), rows)
-                for key in {event.key for event in events}:
-                    await _prune(connection, tables.events, _of(tables.events, key), TIMELINE)
+
+        async def write(connection: AsyncConnection) -> None:
+            await connection.execute(tables.events.insert(), rows)
+            for key in {event.key for event in events}:
+                await _prune(connection, tables.events, _of(tables.events, key), TIMELINE)
+
+        await self._connections.write(write)
 
     async def timeline(self, key: PreviewKey, limit: int = 200) -> tuple[Event, ...]:
         query = (
@@ -60,7 +74,7 @@ class SqlHistory:
         )
         return tuple(
             Event(_key(row), row.at, row.kind, row.text, row.actor, row.revision)
-            for row in reversed(await self._rows(query))
+            for row in reversed(await self._connections.read(query))
         )
 
     async def decide(self, decision: Decision) -> bool:
@@ -73,46 +87,38 @@ class SqlHistory:
             "because": _clean(decision.because),
             "origin": _clean(decision.origin),
         }
-        ordinal = decision.order
-        with explained(self._place):
-            async with self._engine.begin() as connection:
-                while not await self._kept(connection, {**row, "ordinal": ordinal}):
-                    if decision.origin and await _has_decided(connection, decision):
-                        return False
-                    ordinal += 1
-        return True
+
+        async def write(connection: AsyncConnection) -> bool:
+            numbered = {**row, "changed": await _next_change(connection)}
+            for ordinal in itertools.count(decision.order):
+                if await self._kept(connection, {**numbered, "ordinal": ordinal}):
+                    return True
+                if decision.origin and await _has_decided(connection, decision):
+                    break
+            return False
+
+        return await self._connections.write(write)
 
     async def decisions(self) -> Mapping[PreviewKey, tuple[Decision, ...]]:
-        found: dict[PreviewKey, list[Decision]] = {}
-        for row in await self._rows(select(tables.decisions).order_by(tables.decisions.c.ordinal)):
-            decision = Decision(
-                key=_key(row),
-                order=row.ordinal,
-                verb=_verb(row.verb),
-                actor=row.actor,
-                at=row.at,
-                argument=row.argument,
-                because=row.because,
-                origin=row.origin,
-            )
-            found.setdefault(decision.key, []).append(decision)
-        return {key: tuple(made) for key, made in found.items()}
+        return await self._decisions.now()
 
     async def record_run(self, key: PreviewKey, order: int, run: SuiteRun) -> bool:
         row = {**_named(key), "suite": run.suite, "revision": run.revision, "ordinal": order}
         body = run.to_json().decode()
-        with explained(self._place):
-            async with self._engine.begin() as connection:
-                statement = self._insert(tables.runs).values(**row, body=body).on_conflict_do_nothing()
-                is_new = (await connection.execute(statement.returning(tables.runs.c.id))).first() is not None
-                await _prune(
-                    connection, tables.runs, and_(_of(tables.runs, key), tables.runs.c.suite == run.suite), RUNS
-                )
-        return is_new
+        insert = self._insert(tables.runs).values(**row, body=body).on_conflict_do_nothing()
+
+        async def write(connection: AsyncConnection) -> bool:
+            if (await connection.execute(insert.returning(tables.runs.c.id))).first() is None:
+                return False
+            of = and_(_of(tables.runs, key), tables.runs.c.suite == run.suite)
+            await _prune(connection, tables.runs, of, RUNS)
+            return True
+
+        return await self._connections.write(write)
 
     async def runs(self, key: PreviewKey, suite: str, limit: int = 50) -> tuple[SuiteRun, ...]:
         of = and_(_of(tables.runs, key), tables.runs.c.suite == suite)
-        rows = await self._rows(
+        rows = await self._connections.read(
             select(tables.runs.c.body).where(of).order_by(tables.runs.c.id.desc()).limit(max(limit, 0))
         )
         try:
@@ -122,41 +128,84 @@ class SqlHistory:
 
     async def end(self, ending: Ending) -> None:
         new = {"because": _clean(ending.because), "at": ending.at}
-        insert = self._insert(tables.endings).values(**_named(ending.key), **new)
-        later = tables.endings.c.at <= insert.excluded.at
-        await self._write(insert.on_conflict_do_update(index_elements=["repo", "number"], set_=new, where=later))
+        insert = self._insert(tables.endings)
+        await self._upsert(insert, [{**_named(ending.key), **new}], tables.endings.c.at <= insert.excluded.at)
 
     async def endings(self) -> Mapping[PreviewKey, Ending]:
-        rows = await self._rows(select(tables.endings))
-        return {_key(row): Ending(_key(row), row.because, row.at) for row in rows}
+        return await self._endings.now()
 
     async def said(self) -> Mapping[PreviewKey, Mapping[str, str]]:
-        found: dict[PreviewKey, dict[str, str]] = {}
-        for row in await self._rows(select(tables.said)):
-            found.setdefault(_key(row), {})[row.channel] = row.digest
-        return found
+        return await self._said.now()
 
-    async def remember_said(self, key: PreviewKey, channel: str, digest: str) -> None:
-        insert = self._insert(tables.said).values(**_named(key), channel=channel, digest=digest)
-        names = ["repo", "number", "channel"]
-        await self._write(insert.on_conflict_do_update(index_elements=names, set_={"digest": digest}))
+    async def remember_said(self, key: PreviewKey, digests: Mapping[str, str]) -> None:
+        rows = [{**_named(key), "channel": channel, "digest": digest} for channel, digest in digests.items()]
+        if rows:
+            await self._upsert(self._insert(tables.said), rows)
+
+    async def bells(self) -> AsyncIterator[PreviewKey | None]:
+        known = await self.decisions()
+        while True:
+            await asyncio.sleep(LISTENS_EVERY.total_seconds())
+            before, known = known, await self.decisions()
+            if known is not before:
+                for key in [key for key, made in known.items() if made != before.get(key)]:
+                    yield key
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        await self._connections.close()
 
     async def _kept(self, connection: AsyncConnection, row: Mapping[str, Any]) -> bool:
         statement = self._insert(tables.decisions).values(**row).on_conflict_do_nothing()
         return (await connection.execute(statement.returning(tables.decisions.c.ordinal))).first() is not None
 
-    async def _write(self, statement: postgresql.Insert | sqlite.Insert) -> None:
-        with explained(self._place):
-            async with self._engine.begin() as connection:
-                await connection.execute(statement)
+    async def _upsert(
+        self,
+        insert: postgresql.Insert | sqlite.Insert,
+        rows: Sequence[Mapping[str, Any]],
+        where: ColumnElement[bool] | None = None,
+    ) -> None:
+        at = [column.name for column in insert.table.primary_key]
+        new = {column.name: column for column in insert.excluded if column.name not in at}
 
-    async def _rows(self, query: Select[Any]) -> list[Row[Any]]:
-        with explained(self._place):
-            async with self._engine.connect() as connection:
-                return list((await connection.execute(query)).all())
+        async def write(connection: AsyncConnection) -> None:
+            changed = await _next_change(connection)
+            statement = insert.values([{**row, "changed": changed} for row in rows])
+            await connection.execute(statement.on_conflict_do_update(index_elements=at, set_=new, where=where))
+
+        await self._connections.write(write)
+
+    async def _since(self, table: Table, change: int) -> list[Row[Any]]:
+        return await self._connections.read(
+            select(table) if change == EVER else select(table).where(table.c.changed > change)
+        )
+
+
+async def _next_change(connection: AsyncConnection) -> int:
+    """Numbers the write that follows. Others wait for this one to be committed: see `fold.py`."""
+    step = update(tables.changes).values(latest=tables.changes.c.latest + 1).returning(tables.changes.c.latest)
+    return int((await connection.execute(step)).scalar_one())
+
+
+def _add_decisions(
+    known: Mapping[PreviewKey, tuple[Decision, ...]], rows: Rows
+) -> dict[PreviewKey, tuple[Decision, ...]]:
+    new: dict[PreviewKey, list[Decision]] = {}
+    for row in rows:
+        decision = _decision(row)
+        new.setdefault(decision.key, []).append(decision)
+    by_order = attrgetter("order")
+    return {**known, **{key: tuple(sorted((*known.get(key, ()), *made), key=by_order)) for key, made in new.items()}}
+
+
+def _add_endings(known: Mapping[PreviewKey, Ending], rows: Rows) -> dict[PreviewKey, Ending]:
+    return {**known, **{_key(row): Ending(_key(row), row.because, row.at) for row in rows}}
+
+
+def _add_said(known: Mapping[PreviewKey, Mapping[str, str]], rows: Rows) -> dict[PreviewKey, Mapping[str, str]]:
+    new: dict[PreviewKey, dict[str, str]] = {}
+    for row in rows:
+        new.setdefault(_key(row), {})[sys.intern(row.channel)] = row.digest
+    return {**known, **{key: {**known.get(key, {}), **words} for key, words in new.items()}}
 
 
 async def _has_decided(connection: AsyncConnection, decision: Decision) -> bool:
@@ -173,16 +222,25 @@ def _of(table: Table, key: PreviewKey) -> ColumnElement[bool]:
     return and_(table.c.repo == _clean(key.repo), table.c.number == key.number)
 
 
-def _of_suite(key: PreviewKey, suite: str) -> ColumnElement[bool]:
-    return and_(_of(tables.runs, key), tables.runs.c.suite == suite)
-
-
 def _named(key: PreviewKey) -> dict[str, str | int]:
     return {"repo": _clean(key.repo), "number": key.number}
 
 
 def _key(row: Row[Any]) -> PreviewKey:
     return PreviewKey(row.repo, row.number)
+
+
+def _decision(row: Row[Any]) -> Decision:
+    return Decision(
+        key=_key(row),
+        order=row.ordinal,
+        verb=_verb(row.verb),
+        actor=row.actor,
+        at=row.at,
+        argument=row.argument,
+        because=row.because,
+        origin=row.origin,
+    )
 
 
 def _verb(text: str) -> Verb:

@@ -24,6 +24,19 @@ class Moment(TypeDecorator[datetime]):
 
 _COUNTER = BigInteger().with_variant(Integer(), "sqlite")
 
+changes = Table(
+    "changes",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("latest", BigInteger, nullable=False),
+)
+"""One row: the number of the latest write to a table that is folded (`fold.py`)."""
+
+
+def _changed() -> Column[int]:
+    return Column("changed", BigInteger, nullable=False, server_default="0")
+
+
 events = Table(
     "events",
     METADATA,
@@ -50,6 +63,8 @@ decisions = Table(
     Column("argument", Text, nullable=False),
     Column("because", Text, nullable=False),
     Column("origin", Text, nullable=False),
+    _changed(),
+    Index("decisions_changed", "changed"),
     Index(
         "one_decision_of_an_origin",
         "repo",
@@ -81,6 +96,8 @@ endings = Table(
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("because", Text, nullable=False),
     Column("at", Moment, nullable=False),
+    _changed(),
+    Index("endings_changed", "changed"),
 )
 
 said = Table(
@@ -90,4 +107,6 @@ said = Table(
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("channel", Text, primary_key=True),
     Column("digest", Text, nullable=False),
+    _changed(),
+    Index("said_changed", "changed"),
 )

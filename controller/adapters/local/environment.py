@@ -6,10 +6,13 @@ from pathlib import Path
 from controller.adapters.local.store import Record
 from controller.previews.spec import ServiceSpec, fill
 
+HOST = "127.0.0.1"
+"""Where services listen: only the gateway leads there."""
+
 
 def values(record: Record, url: str, port: int | None = None) -> dict[str, str]:
     """What `{…}` stands for in commands and variables."""
-    known = {"sha": record.order.revision, "number": str(record.key.number), "url": url}
+    known = {"sha": record.order.revision, "number": str(record.key.number), "url": url, "host": HOST}
     return known | ({"port": str(port)} if port is not None else {})
 
 
@@ -47,7 +50,7 @@ def of_service(record: Record, name: str, url: str) -> dict[str, str]:
     others = {
         f"{other.upper().replace('-', '_')}_URL": f"http://127.0.0.1:{number}" for other, number in record.ports.items()
     }
-    listening = {"PORT": str(port), "HOST": "127.0.0.1"} if port is not None else {}
+    listening = {"PORT": str(port), "HOST": HOST} if port is not None else {}
     known = values(record, url, port)
     said = {key: fill(text, known) for key, text in service.env.items()}
     return others | about(record, url) | listening | database(record) | said

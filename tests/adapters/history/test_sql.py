@@ -2,19 +2,22 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, Row, Select, create_engine
 
-from controller.adapters.history import open_history, sqlite_url
+from controller.adapters.history import fold, open_history, sqlite_url
 from controller.adapters.history.opening import migrate
 from controller.adapters.history.sql import RUNS, TIMELINE
 from controller.adapters.history.tables import METADATA
 from controller.adapters.local.server import EmbeddedPostgres
 from controller.errors import Refused, Unavailable
+from controller.previews.model import PreviewKey
 from tests.contracts.history import KEY, OTHER, a_decision, a_run, an_event, texts
 
 
@@ -82,6 +85,56 @@ async def test_two_controllers_at_once_lose_no_decision(file: Path) -> None:
     assert all(kept)
     assert orders == list(range(orders[0], orders[0] + 40))
     await asyncio.gather(one.close(), two.close())
+
+
+async def test_a_look_reads_only_what_is_new(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = await open_history(sqlite_url(file))
+    for number in range(30):
+        await history.decide(a_decision())
+        await history.remember_said(PreviewKey("shop", number), {"comment": "1"})
+    before = await history.decisions(), await history.said()
+    sizes = []
+    whole = history._connections.read
+
+    async def rows(query: Select[Any]) -> list[Row[Any]]:
+        found = await whole(query)
+        sizes.append(len(found))
+        return found
+
+    monkeypatch.setattr(history._connections, "read", rows)
+    assert (await history.decisions(), await history.said()) == before
+    await history.decide(a_decision(key=OTHER))
+    assert OTHER in await history.decisions()
+    assert sizes == [0, 0, 1]
+    await history.close()
+
+
+async def test_a_database_that_was_put_back_is_read_whole_in_time(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = await open_history(sqlite_url(file))
+    for origin in ("one", "two", "three"):
+        await history.decide(a_decision(origin=origin))
+    await history.decisions()
+    with sqlite3.connect(file) as raw:
+        raw.executescript("DELETE FROM decisions; UPDATE changes SET latest = 0")
+    raw.close()
+    await history.decide(a_decision(origin="after"))
+    monkeypatch.setattr(fold, "WHOLE_AGAIN", timedelta())
+    monkeypatch.setattr(history._decisions, "_whole_at", 0.0)
+    assert [decision.origin for decision in (await history.decisions())[KEY]] == ["after"]
+    await history.close()
+
+
+async def test_what_was_written_before_changes_were_counted_is_read(file: Path) -> None:
+    migrate(old := create_engine(f"sqlite:///{file}"), "0001")
+    old.dispose()
+    with sqlite3.connect(file) as raw:
+        raw.execute("INSERT INTO said VALUES ('shop', 7, 'comment', '1')")
+    raw.close()
+    history = await open_history(sqlite_url(file))
+    assert await history.said() == {KEY: {"comment": "1"}}
+    await history.remember_said(KEY, {"comment": "2"})
+    assert await history.said() == {KEY: {"comment": "2"}}
+    await history.close()
 
 
 async def test_a_decision_stands_though_the_controller_is_killed(file: Path) -> None:
