@@ -1,9 +1,11 @@
 """An order to deploy as a platform remembers it, and the names that follow from it. Pure."""
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import PlainSerializer, PlainValidator
@@ -26,7 +28,13 @@ class Aim(StrEnum):
 
 
 def _spec(value: object) -> Spec:
-    return value if isinstance(value, Spec) else Spec.model_validate(value)
+    return value if isinstance(value, Spec) else _shared(json.dumps(value))
+
+
+@lru_cache(maxsize=2000)
+def _shared(said: str) -> Spec:
+    """Most previews of a repository have the same one."""
+    return Spec.model_validate(json.loads(said))
 
 
 def _said(spec: Spec) -> object:

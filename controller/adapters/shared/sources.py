@@ -104,7 +104,9 @@ class Sources:
                 raise Unavailable(f"git gc: {error.reason}") from error
 
     def sweep(self) -> None:
-        """Locks that a killed git left. Only while none runs."""
+        """What a killed git left. Only while none runs."""
+        for beside in self._folder.glob("*.new"):
+            discard(beside)
         for mirror in self._folder.glob("*.git"):
             for lock in (*mirror.glob("*.lock"), *(mirror / "refs").rglob("*.lock")):
                 discard(lock)
@@ -119,13 +121,20 @@ class Sources:
         return mirror
 
     async def _mirror(self, repo: str) -> Path:
+        """Made beside its place: a `git init` that was cut short leaves nothing that looks like a mirror."""
         mirror = self._folder / _mirror_name(repo)
         async with self._making[repo]:
             if not (mirror / "HEAD").exists():
+                beside = mirror.with_name(f"{mirror.name}.{uuid.uuid4().hex}.new")
                 try:
-                    await run("git", "init", "--quiet", "--bare", "--template=", str(mirror), env=self._env)
+                    await run("git", "init", "--quiet", "--bare", "--template=", str(beside), env=self._env)
+                    with trouble("make a mirror"):
+                        discard(mirror)
+                        beside.rename(mirror)
                 except CommandFailed as error:
                     raise Unavailable(f"git: {error.reason}") from error
+                finally:
+                    discard(beside)
         return mirror
 
     async def _has(self, mirror: Path, revision: str) -> bool:
