@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,20 +17,20 @@ import structlog
 
 from controller.adapters.git.forge import GitForge
 from controller.adapters.history import open_history, sqlite_url
-from controller.adapters.local.platform import LocalPlatform
 from controller.adapters.local.server import EmbeddedPostgres
-from controller.adapters.postgres.databases import PostgresDatabases
+from controller.adapters.shared.disk import trouble
 from controller.api import create_api
 from controller.api.metrics import Metrics
 from controller.api.pages import create_pages
 from controller.errors import MayflyError, Refused, Unavailable
 from controller.gateway import Gateway
 from controller.gateway.serving import Server
-from controller.ports import History
+from controller.grounds import Grounds, Turns, local, opened
+from controller.ports import Forge, History, Platform
 from controller.previews.frontdesk import FrontDesk
 from controller.previews.model import PreviewKey, Rules
 from controller.previews.reconcile import Reconciler, Setting
-from controller.settings import Home, Policy
+from controller.settings import HISTORY_URL, Home, Policy
 
 log = structlog.get_logger()
 STOP_WITHIN = 20
@@ -41,7 +41,8 @@ STOP_WITHIN = 20
 class Parts:
     """A controller put together. `stopping`, once set, ends the streams that never end by themselves."""
 
-    reconciler: Reconciler
+    act: Callable[[], Awaitable[None]]
+    """Looks after the previews, for as long as this controller is the one that does."""
     gateway: Gateway
     stopping: asyncio.Event
 
@@ -59,10 +60,10 @@ def serve(home: Home, policy: Policy) -> int:
 
 async def run(home: Home, policy: Policy) -> None:
     """Raises Refused or Unavailable where it cannot start."""
-    with only_one(home), _listener(policy) as listener:
+    with _alone(home, policy), _listener(policy) as listener:
         async with assembled(home, policy) as parts:
             server = Server(parts.gateway, lambda: _let_go(parts))
-            loop = asyncio.create_task(parts.reconciler.run())
+            loop = asyncio.create_task(_act(parts))
             loop.add_done_callback(lambda _: setattr(server, "should_exit", True))
             log.info("Mayfly looks after your previews", dashboard=policy.url(), home=str(home.path))
             try:
@@ -71,7 +72,11 @@ async def run(home: Home, policy: Policy) -> None:
                 loop.cancel()
                 await asyncio.wait([loop])
         if not loop.cancelled() and (error := loop.exception()) is not None:
-            raise error
+            raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
+
+
+async def _act(parts: Parts) -> None:
+    await parts.act()
 
 
 def _let_go(parts: Parts) -> None:
@@ -86,16 +91,17 @@ async def assembled(home: Home, policy: Policy) -> AsyncIterator[Parts]:
     Raises Refused or Unavailable where a part cannot be had on this machine.
     """
     async with AsyncExitStack() as stack:
-        history = await open_history(policy.history or sqlite_url(home.history))
+        history = await open_history(policy.history or os.environ.get(HISTORY_URL) or sqlite_url(home.history))
         stack.push_async_callback(history.close)
+        with trouble(f"make {home.forge}"):
+            home.forge.mkdir(parents=True, exist_ok=True)
         forge = GitForge(home.forge)
         await forge.announce(policy.url("{label}"))
-        postgres = EmbeddedPostgres(home.postgres)
-        platform = _platform(home, policy, forge, postgres)
-        stack.push_async_callback(platform.close)  # before it opens: workers may run already where that fails
-        await platform.open()
+        grounds = await stack.enter_async_context(opened(home, policy, forge.source))
+        platform = grounds.platform
         rules, metrics, stopping = rules_of(policy), Metrics(), asyncio.Event()
-        setting = Setting(rules, policy.allow, policy.url(), policy.previews.resync)
+        cluster = policy.kubernetes if policy.platform == "kubernetes" else None
+        setting = Setting(rules, policy.allow, policy.url(), policy.previews.resync, cluster, grounds.leads)
         reconciler = Reconciler(forge, platform, history, setting, metrics, now)
         desk = FrontDesk(reconciler, platform, history, rules, now)
 
@@ -112,17 +118,18 @@ async def assembled(home: Home, policy: Policy) -> AsyncIterator[Parts]:
             routers=[create_pages(desk, forge, policy)],
             stopping=stopping,
         )
-        yield Parts(reconciler, Gateway(platform.route, api, policy.domain, visited), stopping)
+        gateway = Gateway(platform.route, api, policy.domain, visited)
+
+        async def act() -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(reconciler.run())
+                group.create_task(_take_turns(grounds, Turns(reconciler.bell.ring, reconciler.close)))
+
+        yield Parts(act, gateway, stopping)
 
 
-def _platform(home: Home, policy: Policy, forge: GitForge, postgres: EmbeddedPostgres) -> LocalPlatform:
-    return LocalPlatform(
-        home.platform,
-        policy=policy,
-        source=forge.source,
-        databases=PostgresDatabases(postgres.url, awake=postgres.ensure),
-        psql=lambda: postgres.binary("psql"),
-    )
+async def _take_turns(grounds: Grounds, turns: Turns) -> None:
+    await grounds.take_turns(turns)
 
 
 def now() -> datetime:
@@ -143,7 +150,7 @@ def rules_of(policy: Policy) -> Rules:
     )
 
 
-async def _ready(forge: GitForge, platform: LocalPlatform, history: History) -> dict[str, str]:
+async def _ready(forge: Forge, platform: Platform, history: History) -> dict[str, str]:
     """By part: why it cannot be reached; empty where it can."""
     asked = {"forge": forge.repositories(), "platform": platform.previews(), "history": history.endings()}
     answers = await asyncio.gather(*asked.values(), return_exceptions=True)
@@ -157,13 +164,14 @@ async def stop(home: Home, policy: Policy) -> None:
     """Ends everything: the controller if one runs, every process of the previews, PostgreSQL. All data stays, and the
     next `serve` goes on from there. Raises Refused or Unavailable where something does not end.
     """
+    if policy.platform == "kubernetes":
+        raise Refused("the previews run in the cluster; end the controller itself, and they go on")
     await _end_controller(home)
     with only_one(home):
-        forge, postgres = GitForge(home.forge), EmbeddedPostgres(home.postgres)
-        platform = _platform(home, policy, forge, postgres)
+        platform = local(home, policy, GitForge(home.forge).source)
         await platform.open()
         await platform.halt()
-        await postgres.stop()
+        await EmbeddedPostgres(home.postgres).stop()
 
 
 async def _end_controller(home: Home) -> None:
@@ -203,6 +211,16 @@ def only_one(home: Home) -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
+        yield
+
+
+@contextmanager
+def _alone(home: Home, policy: Policy) -> Iterator[None]:
+    """On a cluster, a Lease says who acts, and replicas may share a home."""
+    if policy.platform == "kubernetes":
+        yield
+        return
+    with only_one(home):
         yield
 
 

@@ -13,15 +13,16 @@ from controller.cli.console import FAILED, Failure, out
 from controller.cli.seen import Timeline
 from controller.cli.stage import Stage, Unmet, tail
 from controller.cli.story import Step, gone, steps, url_in
+from controller.cli.traces import InACluster, OnThisMachine, Traces, processes
 from controller.errors import MayflyError
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def play(*, listen: str | None, once: bool, keep: int) -> int:
+def play(*, listen: str | None, once: bool, keep: int, place: Traces) -> int:
     """Exit code 0 where every step held. Raises Failure where it cannot be played at all."""
     console = out()
-    with _interruptible(), _stage(listen, console, once=once) as stage:
+    with _interruptible(), _stage(listen, place, console, once=once) as stage:
         for number, step in enumerate(steps(stage), start=1):
             if not _played(console, stage, number, step):
                 return FAILED
@@ -31,9 +32,20 @@ def play(*, listen: str | None, once: bool, keep: int) -> int:
         return _stay(console, stage) if _played(console, stage, number + 1, more) else FAILED
 
 
+def place(platform: str | None, image: str | None) -> Traces:
+    """Raises Failure."""
+    if platform in {None, "local"}:
+        return OnThisMachine()
+    if platform != "kubernetes":
+        raise Failure(f"--platform: it is `local` or `kubernetes`, not {platform!r}")
+    if image is None:
+        raise Failure("--platform kubernetes needs --image: one with Mayfly, PostgreSQL and the shop's own needs")
+    return InACluster(image)
+
+
 @contextmanager
-def _stage(listen: str | None, console: Console, *, once: bool) -> Iterator[Stage]:
-    stage = Stage(listen, any_port=once)
+def _stage(listen: str | None, place: Traces, console: Console, *, once: bool) -> Iterator[Stage]:
+    stage = Stage(listen, place, any_port=once)
     try:
         yield stage
     finally:
@@ -111,9 +123,9 @@ def _clear(stage: Stage) -> None:
 
 def _end(stage: Stage) -> str:
     stage.stop()
-    if left := stage.processes():
+    if left := processes(stage.home):
         raise Unmet("no process is left", "\n".join(left))
-    return "Mayfly, PostgreSQL and the folder go now"
+    return "Mayfly, what it keeps running and the folder go now"
 
 
 @contextmanager

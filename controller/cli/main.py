@@ -32,6 +32,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and only t
 Key = Annotated[str, typer.Argument(metavar="KEY", help="A number (7), a branch, or REPO#7.", show_default=False)]
 ListenOption = Annotated[str | None, typer.Option("--listen", metavar="HOST:PORT", help="Instead of the policy's.")]
 
+PlatformOption = Annotated[
+    str | None,
+    typer.Option("--platform", metavar="local|kubernetes", help="Where previews run, instead of the policy's."),
+]
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -67,12 +72,20 @@ def init(
 
 
 @app.command(epilog=EXIT_CODES)
-def serve(*, home: HomeOption = None, listen: ListenOption = None) -> None:
+def serve(
+    *,
+    home: HomeOption = None,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", metavar="FILE", help="Instead of the mayfly.yaml in the home.")
+    ] = None,
+    listen: ListenOption = None,
+    platform: PlatformOption = None,
+) -> None:
     """Make it so: previews, checks, reports and the dashboard, until Ctrl-C. Previews go on running."""
     with explained():
         from controller.cli import serve as serving
 
-        code = serving.serve(home, listen)
+        code = serving.serve(home, policy, listen=listen, platform=platform)
     raise typer.Exit(code)
 
 
@@ -91,12 +104,16 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Play the story, clean up, and exit 0 only if it held.")] = False,
     listen: ListenOption = None,
     keep: Annotated[int, typer.Option("--keep", min=0, max=3, help="Previews to leave alive for clicking.")] = 3,
+    platform: PlatformOption = None,
+    image: Annotated[
+        str | None, typer.Option("--image", help="On Kubernetes: of Mayfly with what the shop needs.")
+    ] = None,
 ) -> None:
     """Play a story on a small shop with real pushes, then keep serving the dashboard until Ctrl-C."""
     with explained():
         from controller.cli import demo as story
 
-        code = story.play(listen=listen, once=once, keep=keep)
+        code = story.play(listen=listen, once=once, keep=keep, place=story.place(platform, image))
     raise typer.Exit(code)
 
 

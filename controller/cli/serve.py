@@ -2,17 +2,20 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from controller.cli import homes
 from controller.cli.console import Failure
 from controller.settings import Policy
 
 
-def serve(home: Path | None, listen: str | None) -> int:
-    """Its exit code. Raises Failure or DocumentError."""
+def serve(home: Path | None, policy_file: Path | None, **instead: str | None) -> int:
+    """Its exit code; `instead` (`listen`, `platform`) goes before the policy. Raises Failure or DocumentError."""
     found = homes.find(home)
-    policy = with_listen(found.policy(), listen)
+    policy = with_changes(found.policy(policy_file), instead)
     from controller import app  # noqa: PLC0415 -- a mistake in the policy is told before all that is loaded
 
     return app.serve(found, policy)
@@ -30,10 +33,13 @@ def stop(home: Path | None, *, as_json: bool) -> None:
         print("Everything stopped; the data stays. `mayfly serve` goes on from here.")
 
 
-def with_listen(policy: Policy, listen: str | None) -> Policy:
-    if listen is None:
-        return policy
+def with_changes(policy: Policy, changes: Mapping[str, str | None]) -> Policy:
+    wanted = {name: value for name, value in changes.items() if value is not None}
     try:
-        return Policy.model_validate({**policy.model_dump(), "listen": listen})
-    except ValueError:
-        raise Failure(f"--listen: {listen!r} is not HOST:PORT, like `127.0.0.1:8080`") from None
+        return Policy.model_validate({**policy.model_dump(exclude_unset=True), **wanted})
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        raise Failure(f"--{name}: {wanted.get(name)!r} is not {WHAT.get(name, 'allowed')}") from None
+
+
+WHAT = {"listen": "HOST:PORT, like `127.0.0.1:8080`", "platform": "`local` or `kubernetes`"}

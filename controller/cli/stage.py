@@ -1,6 +1,7 @@
 """What the demo plays on: a fresh folder with a checkout of the shop, its forge, and a Mayfly of its own beside it."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -16,17 +17,15 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from controller.adapters.git.forge import GitForge
-from controller.adapters.local.server import EmbeddedPostgres
-from controller.adapters.postgres.databases import PostgresDatabases
 from controller.cli.beginning import init
 from controller.cli.chapters import SHOP
 from controller.cli.client import Client, preview_path
 from controller.cli.console import UNKNOWN, Failure
 from controller.cli.seen import Card, Listing, Status
-from controller.cli.serve import with_listen
-from controller.errors import MayflyError
+from controller.cli.serve import with_changes
+from controller.cli.traces import Left, Traces
 from controller.previews.model import PreviewKey
-from controller.settings import Home, Local, Policy
+from controller.settings import Home, Policy
 
 PUSH_WITHIN = 60
 STOP_WITHIN = 20
@@ -51,7 +50,7 @@ class Page:
 class Stage:
     """Everything is below `folder`; `close` leaves nothing of it, and no process."""
 
-    def __init__(self, listen: str | None, *, any_port: bool) -> None:
+    def __init__(self, listen: str | None, place: Traces, *, any_port: bool) -> None:
         if not SHOP.is_dir():
             raise Failure(f"{SHOP} is not there: the demo needs a checkout of Mayfly's repository")
         self.policy = Policy(listen=_address(listen, any_port=any_port))
@@ -60,6 +59,7 @@ class Stage:
         self.checkout = self.folder / "shop"
         self.home = Home(self.checkout / ".mayfly")
         self.client = Client(self.policy)
+        self._place = place
         self._server: subprocess.Popen[bytes] | None = None
 
     @property
@@ -74,8 +74,8 @@ class Stage:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message=Ridge & Rill opens")
         init(self.checkout, None, force=False)
-        path = f"{Path(sys.executable).parent}:{Local().path}"
-        self.home.policy_file.write_text(f"listen: {self.policy.listen}\nlocal:\n  path: {path}\n")
+        policy = {"listen": self.policy.listen, **self._place.policy}
+        self.home.policy_file.write_text(json.dumps(policy, indent=2))
 
     def git(self, *words: str) -> str:
         """What it says, on both channels. Raises Unmet where it refuses."""
@@ -160,24 +160,14 @@ class Stage:
             raise Unmet("one comment, edited in place", "\n\n".join(comments))
         return comments[0] if comments else ""
 
-    def databases(self) -> frozenset[str]:
-        """Those that previews have now."""
-        return asyncio.run(_databases(self.home))
-
-    def folders(self) -> list[str]:
-        previews = self.home.platform / "previews"
-        return sorted(entry.name for entry in previews.iterdir()) if previews.is_dir() else []
-
-    def processes(self) -> list[str]:
-        """Those of previews: by what their environment or their folder says, wherever they forked to."""
-        mark = os.fsencode(self.home.platform)
-        return [found for entry in Path("/proc").glob("[0-9]*") if (found := _of_a_preview(entry, mark))]
+    def left(self) -> Left:
+        """What there is of previews now."""
+        return self._place.left(self.home)
 
     def close(self) -> None:
         """Ends what was started here, PostgreSQL included, and removes the folder."""
         self.stop()
-        with suppress(MayflyError):
-            asyncio.run(EmbeddedPostgres(self.home.postgres).remove())
+        self._place.clean(self.home)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -196,12 +186,6 @@ def _run(words: list[str], folder: Path, environment: dict[str, str]) -> subproc
     except subprocess.TimeoutExpired as error:
         said = (error.output or b"").decode(errors="replace")
         raise Unmet(f"`{' '.join(words)}` ends within {PUSH_WITHIN} s", said) from error
-
-
-async def _databases(home: Home) -> frozenset[str]:
-    postgres = EmbeddedPostgres(home.postgres)
-    await postgres.start()
-    return await PostgresDatabases(postgres.url).names()
 
 
 _PERSON = {"NAME": "Ada Bell", "EMAIL": "ada@example.com"}
@@ -224,7 +208,7 @@ def tail(file: Path, lines: int = 20) -> str:
 
 def _address(listen: str | None, *, any_port: bool) -> str:
     """What was asked for (port 0: any free one); otherwise 8080 where it is free, as it is easy to remember."""
-    if listen is not None and (policy := with_listen(Policy(), listen)).address[1] != 0:
+    if listen is not None and (policy := with_changes(Policy(), {"listen": listen})).address[1] != 0:
         return policy.listen
     for port in (0,) if any_port or listen is not None else (8080, 0):
         with socket.socket() as probe:
@@ -233,13 +217,3 @@ def _address(listen: str | None, *, any_port: bool) -> str:
                 probe.bind(("127.0.0.1", port))
                 return f"127.0.0.1:{probe.getsockname()[1]}"
     raise Failure("there is no free port on 127.0.0.1", UNKNOWN)
-
-
-def _of_a_preview(entry: Path, mark: bytes) -> str:
-    try:
-        about = (entry / "environ").read_bytes() + os.fsencode((entry / "cwd").readlink())
-        if mark in about:
-            return f"{entry.name} {(entry / 'cmdline').read_bytes().replace(bytes(1), b' ').decode(errors='replace')}"
-    except OSError:  # it ended meanwhile, or is somebody else's
-        pass
-    return ""

@@ -7,7 +7,7 @@ a change that breaks the page            smoke fails, e2e is not run
 a change that breaks the checkout        smoke passes, e2e fails
 a migration for an empty database        the migration fails on the populated clone, and says why
 the fix                                  all checks pass again
-the branch is deleted                    no process, no database, no folder, not listed
+the branch is deleted                    no process, database, folder or namespace, not listed
 """
 
 from collections.abc import Callable, Iterator
@@ -72,13 +72,10 @@ class Story:
         until("the preview is ready", READY_WITHIN, missing)
         url = self._card().url
         expect_page(self._stage, url, WELCOME)
-        has = {
-            "process": self._stage.processes(),
-            "folder": self._stage.folders(),
-            "database": self._stage.databases(),
-        }
-        if absent := [what for what, found in has.items() if not found]:
-            raise Unmet("the preview has a process, a folder and a database", f"no {', no '.join(absent)}")
+        if absent := [kind for kind, found in self._stage.left().items() if not found]:
+            raise Unmet(
+                "the preview has processes, a folder and a database, or a namespace", f"no {', no '.join(absent)}"
+            )
         return url
 
     def green(self) -> str:
@@ -127,7 +124,7 @@ class Story:
         if page.status != 404:
             raise Unmet("its URL leads nowhere", _seen(page))
         self._reported("removed")
-        return "no process, database or folder left"
+        return f"no {', no '.join(self._stage.left())} left"
 
     def _push(self, chapter: int) -> str:
         self._revision = self._stage.commit(chapter_file(chapter))
@@ -192,10 +189,9 @@ def gone(stage: Stage, cards: list[Card]) -> None:
         listed = [card for card in stage.cards() if card.number in numbers and card.state != "removed"]
         if listed:
             return "\n".join(_about(card) for card in listed)
-        left = {"processes": stage.processes(), "folders": stage.folders(), "databases": sorted(stage.databases())}
-        return "\n".join(f"{what}: {', '.join(names)}" for what, names in left.items() if names)
+        return "\n".join(f"{kind}: {', '.join(names)}" for kind, names in stage.left().items() if names)
 
-    until("no process, database or folder is left", 60, missing)
+    until("nothing of it is left", 60, missing)
 
 
 def _words(expected: dict[str, str]) -> str:

@@ -97,6 +97,12 @@ def test_a_listen_that_is_no_address_is_explained(home: Path, mayfly: Mayfly, li
     assert result.stderr == f"--listen: '{listen}' is not HOST:PORT, like `127.0.0.1:8080`\n"
 
 
+def test_a_platform_that_is_none_is_explained(home: Path, mayfly: Mayfly):
+    result = mayfly("serve", "--platform", "nomad")
+    assert result.exit_code == 2
+    assert result.stderr == "--platform: 'nomad' is not `local` or `kubernetes`\n"
+
+
 def test_doctor_finds_what_runs(stub: Stub, mayfly: Mayfly):
     result = mayfly("doctor", "--json")
     findings = {finding["what"]: finding for finding in json.loads(result.stdout)["findings"]}

@@ -1,0 +1,15 @@
+"""The demo's story on a real cluster: real pushes, pods, databases, checks, and nothing left at the end."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = [pytest.mark.cluster, pytest.mark.processes, pytest.mark.timeout(900)]
+
+
+def test_the_whole_story_is_played_on_a_cluster(image):
+    words = [sys.executable, "-m", "controller", "demo", "--once", "--platform", "kubernetes", "--image", image]
+    played = subprocess.run(words, capture_output=True, text=True, timeout=800, check=False)
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert "10. everything stops" in played.stdout
