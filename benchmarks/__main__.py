@@ -1,7 +1,7 @@
 """`python -m benchmarks [NAME…] [--json]`: measures, prints a table (or JSON), and keeps both in `results/`.
 
-A benchmark is a module of this folder with `async def measure() -> list[Row]`. Exit codes: 0 every goal is met,
-1 one is missed, 2 something could not be measured.
+A benchmark is a module of this folder with `async def measure() -> list[Row]`; it raises Skipped where what it needs
+is not there. Exit codes: 0 every goal is met, 1 one is missed, 2 something could not be measured.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 import benchmarks
-from benchmarks.model import Row
+from benchmarks.model import Row, Skipped
 
 RESULTS = Path(__file__).parent / "results"
 _NO_BENCHMARKS = {"__main__", "model"}
@@ -36,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     if unknown := sorted(set(asked.names) - set(known)):
         parser.error(f"there is no benchmark {unknown[0]}; there are {', '.join(known)}")
-    rows, errors = _measure_all(asked.names or known)
-    report = _report(rows, errors)
+    rows, errors, skipped = _measure_all(asked.names or known)
+    report = _report(rows, errors, skipped)
     _keep(report)
     if asked.json:
         print(report)
@@ -48,25 +48,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if all(row.holds for of_one in rows.values() for row in of_one) else 1
 
 
-def _measure_all(names: Sequence[str]) -> tuple[dict[str, list[Row]], dict[str, str]]:
+def _measure_all(names: Sequence[str]) -> tuple[dict[str, list[Row]], dict[str, str], dict[str, str]]:
     progress = Console(stderr=True)
     rows: dict[str, list[Row]] = {}
     errors: dict[str, str] = {}
+    skipped: dict[str, str] = {}
     for position, name in enumerate(names, 1):
         with progress.status(f"{position} of {len(names)}: measuring {name}"):
             try:
                 rows[name] = asyncio.run(importlib.import_module(f"benchmarks.{name}").measure())
+            except Skipped as reason:
+                skipped[name] = str(reason)
+                progress.print(f"{name} is skipped:", skipped[name], highlight=False)
             except Exception as error:  # noqa: BLE001  # one that cannot be measured must not hide the others
                 errors[name] = f"{type(error).__name__}: {error}"
                 progress.print(f"[red]{name} could not be measured:[/] ", errors[name], markup=True, highlight=False)
-    return rows, errors
+    return rows, errors, skipped
 
 
-def _report(rows: dict[str, list[Row]], errors: dict[str, str]) -> str:
+def _report(rows: dict[str, list[Row]], errors: dict[str, str], skipped: dict[str, str]) -> str:
     machine = {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()}
     measured = {name: [asdict(row) for row in of_one] for name, of_one in rows.items()}
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    return json.dumps({"at": at, "machine": machine, "rows": measured, "errors": errors}, indent=1)
+    return json.dumps({"at": at, "machine": machine, "rows": measured, "errors": errors, "skipped": skipped}, indent=1)
 
 
 def _keep(report: str) -> None:

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 
+class Skipped(Exception):
+    """It cannot be measured here, for want of what its message names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One figure beside that of a peer, both in `unit`; `goal` is the most that ours may be, where there is one."""

@@ -3,7 +3,7 @@ import json
 import pytest
 
 import benchmarks.__main__ as harness
-from benchmarks.model import Row
+from benchmarks.model import Row, Skipped
 
 
 @pytest.fixture
@@ -41,3 +41,13 @@ def test_one_that_cannot_be_measured_is_no_success(results, monkeypatch, capsys)
     assert harness.main(["plan"]) == 2
     assert "no such file" in capsys.readouterr().err
     assert "no such file" in (results / "latest.json").read_text()
+
+
+def test_one_that_has_not_what_it_needs_is_skipped_with_the_reason(results, monkeypatch, capsys):
+    async def measure():
+        raise Skipped("it needs a cluster in KUBECONFIG")
+
+    monkeypatch.setattr("benchmarks.plan.measure", measure)
+    assert harness.main(["plan"]) == 0
+    assert "plan is skipped: it needs a cluster" in capsys.readouterr().err
+    assert json.loads((results / "latest.json").read_text())["skipped"] == {"plan": "it needs a cluster in KUBECONFIG"}
