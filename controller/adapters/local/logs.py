@@ -26,9 +26,8 @@ async def follow(folders: Mapping[str, Path], lines: int, *, more: bool) -> Asyn
     Ends, where `more` was asked for, once none of the folders exists.
     """
     files = {prefix: _Follower(folder) for prefix, folder in folders.items()}
-    for prefix, folder in folders.items():
-        files[prefix].skip()
-        for line in tail(folder, lines):
+    for prefix, file in files.items():
+        for line in file.last(lines):
             yield prefix + line
     while more and any(folder.exists() for folder in folders.values()):
         await asyncio.sleep(POLL)
@@ -45,10 +44,18 @@ class _Follower:
         self._inode, self._offset = 0, 0
         self._rest = b""
 
-    def skip(self) -> None:
-        """Goes to the end of the last whole line; what is there was shown already."""
-        if (found := self._look()) is not None:
-            self._inode, self._offset = found
+    def last(self, lines: int) -> list[str]:
+        """What is there now, to the end of the last whole line; what is written meanwhile is new, and shown once."""
+        found = self._look()
+        if found is None:
+            return []
+        self._inode, self._offset = found
+        here, before = self._path, self._path.with_name("log.1")
+        data = _end(here, found) or _end(before, found)  # it was rotated since
+        self._offset -= len(data) - (data.rfind(b"\n") + 1)
+        whole = data[: data.rfind(b"\n") + 1]
+        older = _lines(_end(before)) if whole.count(b"\n") < lines and _inode(before) != found[0] else []
+        return (older + _lines(whole))[-lines:] if lines > 0 else []
 
     def new_lines(self) -> list[str]:
         found = self._look()
@@ -74,13 +81,24 @@ class _Follower:
         return stat.st_ino, stat.st_size
 
 
-def _end(path: Path) -> bytes:
+def _end(path: Path, until: tuple[int, int] | None = None) -> bytes:
+    """The last of a file; with an inode and an offset only of that very file, up to there."""
+    if until is not None and _inode(path) != until[0]:
+        return b""
     try:
-        start = max(0, path.stat().st_size - MAX_READ)
+        size = until[1] if until is not None else path.stat().st_size
     except OSError:
         return b""
-    data = _read(path, start)
+    start = max(0, size - MAX_READ)
+    data = _read(path, start)[: size - start]
     return data.partition(b"\n")[2] if start else data
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
 
 
 def _read(path: Path, offset: int) -> bytes:
