@@ -91,13 +91,17 @@ class _Loop:
 
     async def _settle(self) -> None:
         """Until there is nothing to do and nothing to say any more."""
-        quiet = 0
+        quiet, deadline = 0, time.monotonic() + PATIENCE
         while quiet < ROUNDS:
             before = await self._history.said()
             actions = await self._loop.round()
-            quiet = quiet + 1 if not actions and await self._history.said() is before else 0
-        if not all("all 2 checks passed" in self._forge.sticky(key) for key in self._forge.pulls):
-            raise RuntimeError("they did not get ready")
+            at_rest = not actions and await self._history.said() is before and self._all_told()
+            quiet = quiet + 1 if at_rest else 0
+            if time.monotonic() > deadline:
+                raise RuntimeError("they did not get ready")
+
+    def _all_told(self) -> bool:
+        return all("all 2 checks passed" in self._forge.sticky(key) for key in self._forge.pulls)
 
     async def _restart(self) -> float:
         again = self._controller()
