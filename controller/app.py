@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from controller.api.pages import create_pages
 from controller.errors import MayflyError, Refused, Unavailable
 from controller.gateway import Gateway
 from controller.gateway.serving import Server
-from controller.grounds import Grounds, Turns, local, opened
+from controller.grounds import Turns, local, opened
 from controller.ports import Forge, History, Platform
 from controller.previews.frontdesk import FrontDesk
 from controller.previews.model import PreviewKey, Rules
@@ -41,7 +41,7 @@ STOP_WITHIN = 20
 class Parts:
     """A controller put together. `stopping`, once set, ends the streams that never end by themselves."""
 
-    act: Callable[[], Awaitable[None]]
+    act: Callable[[], Coroutine[object, object, None]]
     """Looks after the previews, for as long as this controller is the one that does."""
     gateway: Gateway
     stopping: asyncio.Event
@@ -63,7 +63,7 @@ async def run(home: Home, policy: Policy) -> None:
     with _alone(home, policy), _listener(policy) as listener:
         async with assembled(home, policy) as parts:
             server = Server(parts.gateway, lambda: _let_go(parts))
-            loop = asyncio.create_task(_act(parts))
+            loop = asyncio.create_task(parts.act())
             loop.add_done_callback(lambda _: setattr(server, "should_exit", True))
             log.info("Mayfly looks after your previews", dashboard=policy.url(), home=str(home.path))
             try:
@@ -73,10 +73,6 @@ async def run(home: Home, policy: Policy) -> None:
                 await asyncio.wait([loop])
         if not loop.cancelled() and (error := loop.exception()) is not None:
             raise error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
-
-
-async def _act(parts: Parts) -> None:
-    await parts.act()
 
 
 def _let_go(parts: Parts) -> None:
@@ -99,11 +95,10 @@ async def assembled(home: Home, policy: Policy) -> AsyncIterator[Parts]:
         await forge.announce(policy.url("{label}"))
         grounds = await stack.enter_async_context(opened(home, policy, forge.source))
         platform = grounds.platform
-        rules, metrics, stopping = rules_of(policy), Metrics(), asyncio.Event()
-        cluster = policy.kubernetes if policy.platform == "kubernetes" else None
-        setting = Setting(rules, policy.allow, policy.url(), policy.previews.resync, cluster, grounds.leads)
+        metrics, stopping = Metrics(), asyncio.Event()
+        setting = _setting(policy, grounds.leads)
         reconciler = Reconciler(forge, platform, history, setting, metrics, now)
-        desk = FrontDesk(reconciler, platform, history, rules, now)
+        desk = FrontDesk(reconciler, platform, history, setting.rules, now)
 
         async def visited(key: PreviewKey) -> None:
             await platform.visited(key, now())
@@ -123,13 +118,14 @@ async def assembled(home: Home, policy: Policy) -> AsyncIterator[Parts]:
         async def act() -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(reconciler.run())
-                group.create_task(_take_turns(grounds, Turns(reconciler.bell.ring, reconciler.close)))
+                group.create_task(grounds.take_turns(Turns(reconciler.bell.ring, reconciler.close)))
 
         yield Parts(act, gateway, stopping)
 
 
-async def _take_turns(grounds: Grounds, turns: Turns) -> None:
-    await grounds.take_turns(turns)
+def _setting(policy: Policy, leads: Callable[[], bool]) -> Setting:
+    cluster = policy.kubernetes if policy.platform == "kubernetes" else None
+    return Setting(rules_of(policy), policy.allow, policy.url(), policy.previews.resync, cluster, leads)
 
 
 def now() -> datetime:

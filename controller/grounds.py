@@ -5,7 +5,7 @@ import hashlib
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class Grounds:
 
     platform: Platform
     leads: Callable[[], bool]
-    take_turns: Callable[[Turns], Awaitable[None]]
+    take_turns: Callable[[Turns], Coroutine[object, object, None]]
 
 
 @asynccontextmanager

@@ -320,3 +320,11 @@ def test_the_fence_is_around_this_account_and_this_instance() -> None:
     assert 'request.namespace != "tools"' in conditions
     assert '["mayfly.dev/instance"] == "eu"' in spec["validations"][0]["expression"]
     assert one(objects, "ValidatingAdmissionPolicyBinding", "tools-mayfly")["spec"]["validationActions"] == ["Deny"]
+
+
+@pytest.mark.parametrize("way", ["ingress", "httpRoute"])
+def test_people_are_led_in_by_the_way_that_there_is(way: str) -> None:
+    told = {way: {"enabled": True, "parentRefs": [{"name": "public"}]} if way == "httpRoute" else {"enabled": True}}
+    assert policy(rendered(told)).url("pr-7-shop") == f"https://pr-7-shop.{DOMAIN}"
+    assert policy(rendered(told | {"policy": {"public_url": f"http://{DOMAIN}"}})).url() == f"http://{DOMAIN}"
+    assert policy(rendered()).public_url is None

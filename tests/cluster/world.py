@@ -18,6 +18,7 @@ from controller.previews.model import DeployOrder, PreviewKey
 from controller.previews.spec import Spec
 from controller.settings import Policy
 from tests.adapters.local.world import git
+from tests.asking import ask
 
 APP = '''
 """Answers with its version and what its database holds. A word makes it misbehave."""
@@ -136,15 +137,7 @@ class ClusterWorld:
         return DeployOrder(PreviewKey("shop", number), revision, Spec.model_validate(spec), f"pr-{number}-shop", order)
 
     async def ask(self, host: str, path: str = "/") -> str:
-        route = self.platform.route(host)
-        assert route is not None
-        assert route.address is not None, route
-        async with asyncio.timeout(30):
-            reader, writer = await asyncio.open_connection(*route.address)
-            writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
-            answer = await reader.read()
-            writer.close()
-        return answer.partition(b"\r\n\r\n")[2].decode()
+        return await ask(self.platform, host, path)
 
     async def enter_data(self, host: str, text: str) -> None:
         await self.ask(host, f"/add/{text}")

@@ -14,7 +14,6 @@ import tempfile
 from pathlib import Path
 
 SUITE = "bookworm"
-MIRROR = "http://deb.debian.org/debian"
 INCLUDE = ("ca-certificates", "git", "python3", "python3-venv")
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 """Within the image."""
@@ -46,12 +45,12 @@ def base() -> Path:
 
 
 def mirror(sources: Path = Path("/etc/apt")) -> str:
-    """Debian's mirror as apt is told."""
+    """Debian's mirror as apt is told. Raises NoDebian where it is told none."""
     files = [sources / "sources.list", *sorted((sources / "sources.list.d").glob("*"))]
     for file in files:
         if file.is_file() and (match := _LINE.search(file.read_text())) and "ubuntu" not in file.read_text():
             return match[1] or match[2]
-    return MIRROR
+    raise NoDebian("apt is told no mirror of Debian, so there are no packages for a base image of our own")
 
 
 def _debootstrap(root: Path) -> None:

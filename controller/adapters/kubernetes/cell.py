@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from controller.adapters.kubernetes import names, record
 from controller.adapters.kubernetes.api import DEPLOYMENT, JOB, NAMESPACE, POD, STATEFUL_SET, Api, Kind, Stale
 from controller.adapters.kubernetes.cache import Cache
+from controller.adapters.kubernetes.kinds import SECRET
 from controller.adapters.kubernetes.record import MAX_LOGS, Record
 from controller.adapters.kubernetes.shapes import Obj, Place
 from controller.adapters.registry import Registry
@@ -27,7 +28,6 @@ from controller.previews.model import Phase, PreviewKey, Step, StepState
 from controller.settings import Policy
 
 Found = TypeVar("Found")
-SECRET = Kind("v1", "Secret", "secrets")
 WATCHED = (NAMESPACE, DEPLOYMENT, STATEFUL_SET, JOB, POD)
 """Kinds that are kept in memory; others are read when they are needed."""
 LOOK_AGAIN = 5.0
@@ -144,6 +144,9 @@ class Cell:
         """Newest first."""
         found = self.objects(POD, **labels)
         return sorted(found, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
+
+    def pods_of_job(self, name: str) -> list[Obj]:
+        return [pod for pod in self.pods() if pod["metadata"].get("labels", {}).get("job-name") == name]
 
     def stir(self) -> None:
         """Something of it changed in the cluster."""

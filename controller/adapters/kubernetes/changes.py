@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from controller.adapters.kubernetes.record import Record, cut_off
-from controller.adapters.shared.orders import Aim, Order
+from controller.adapters.shared.orders import Aim, Order, keeps_data
 from controller.previews.model import DeployOrder, Phase
 
 
@@ -12,8 +12,6 @@ def ordered(known: Record, order: DeployOrder) -> Record:
     """The record with a new order; the same one where it is that order already."""
     if (known.order, known.deploy_order) == (Order.of(order), order.order):
         return known
-    postgres = order.spec.postgres
-    kept = postgres is not None and postgres.on_push == "keep" and not order.fresh_database
     return replace(
         known,
         order=Order.of(order),
@@ -28,7 +26,7 @@ def ordered(known: Record, order: DeployOrder) -> Record:
         steps=(),
         troubles={},
         images={},
-        database_clean=known.database_clean and kept,
+        database_clean=known.database_clean and keeps_data(order),
     )
 
 

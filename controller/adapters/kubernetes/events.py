@@ -7,12 +7,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from controller.adapters.kubernetes.api import Kind
 from controller.adapters.kubernetes.cell import Cell, Means
+from controller.adapters.kubernetes.kinds import EVENT
 from controller.adapters.kubernetes.shapes import Obj
 from controller.errors import Refused, Unavailable
 
-EVENT = Kind("v1", "Event", "events")
 EVERY = 5.0
 """Seconds; what takes less long needs no explanation."""
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from controller.adapters.kubernetes import environment, names, render
-from controller.adapters.kubernetes.api import DEPLOYMENT, STATEFUL_SET, Conflict, Kind, Stale, kind_of
+from controller.adapters.kubernetes.api import DEPLOYMENT, STATEFUL_SET, Conflict, Stale, kind_of
 from controller.adapters.kubernetes.cell import WATCHED, Cell, Means
+from controller.adapters.kubernetes.kinds import SECRET
 from controller.adapters.kubernetes.shapes import Obj
 from controller.adapters.shared.steps import StepFailed
 from controller.errors import Refused
@@ -16,7 +17,6 @@ from smoke.documents import format_duration
 
 MAX_SOURCE = 950_000
 """Bytes: a ConfigMap takes 1 MiB, and base64 and its names take their part of that."""
-SECRET = Kind("v1", "Secret", "secrets")
 FENCED = (DEPLOYMENT, STATEFUL_SET)
 FIRST_ASK, LONGEST_ASK = 2.0, 30.0
 
@@ -63,22 +63,22 @@ async def fences(cell: Cell, means: Means) -> None:
     kubernetes = means.policy.kubernetes
     port = int((await means.databases.address()).rpartition(":")[2]) if means.databases else None
     async with cell.step("prepare"):
-        copies = [await _pull_secret(cell, means, name) for name in kubernetes.pull_secrets]
+        copies = [_copied(cell, await pull_secret(means, name)) for name in kubernetes.pull_secrets]
         for obj in (*copies, *render.fences(cell.place, kubernetes, port)):
             await means.api.apply(obj, force=True)  # nobody else has a say in these
 
 
-async def _pull_secret(cell: Cell, means: Means, name: str) -> Obj:
+async def pull_secret(means: Means, name: str) -> Obj:
+    """One of those that the policy names. Raises Refused where it is not there."""
     found = await means.api.get(SECRET, name, means.policy.kubernetes.namespace)
     if found is None:
         raise Refused(f"the policy names a pull secret `{name}`, which is not in {means.policy.kubernetes.namespace}")
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name, "namespace": cell.name, "labels": names.labels(cell.place)},
-        "type": found["type"],
-        "data": found["data"],
-    }
+    return found
+
+
+def _copied(cell: Cell, secret: Obj) -> Obj:
+    metadata = {"name": secret["metadata"]["name"], "namespace": cell.name, "labels": names.labels(cell.place)}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": secret["type"], "data": secret["data"]}
 
 
 async def images(cell: Cell, means: Means, wanted: Collection[str]) -> Mapping[str, str]:

@@ -4,14 +4,13 @@ import asyncio
 import os
 
 from controller.adapters.kubernetes import services, troubles
-from controller.adapters.kubernetes.api import Api, Kind
+from controller.adapters.kubernetes.api import Api
 from controller.adapters.kubernetes.cell import Cell
 from controller.adapters.kubernetes.forward import Forwards
+from controller.adapters.kubernetes.kinds import SERVICE
 from controller.adapters.kubernetes.shapes import Obj
 from controller.errors import Refused, Unavailable
 from controller.settings import Kubernetes
-
-SERVICE = Kind("v1", "Service", "services")
 
 
 class Reach:

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from controller.adapters.kubernetes import checks, environment, names, render, results, troubles
-from controller.adapters.kubernetes.api import JOB, POD, Kind
+from controller.adapters.kubernetes.api import JOB, POD
 from controller.adapters.kubernetes.cell import Cell, Means
+from controller.adapters.kubernetes.kinds import CONFIG_MAP
 from controller.adapters.kubernetes.shapes import Obj
 from controller.errors import Refused, Unavailable
 from controller.previews.model import Phase
 
-CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
 PATIENCE = timedelta(minutes=1)
 """For the shards of a run to be made; we were stopped meanwhile where one is missing after that."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
@@ -35,7 +35,7 @@ async def start(cell: Cell, means: Means, suite: str, order: int) -> None:
         suite,
         order,
         datetime.now(UTC),
-        times=_times(means, record.key.repo, suite),
+        times=_times(means, record.key.repo, suite) if record.order.spec.checks.shards > 1 else {},
         source=record.sources.get("all", ""),
         database=next(iter(environment.database(record).values()), None),
         images=record.images,
@@ -95,11 +95,9 @@ def collect(cell: Cell, means: Means) -> None:
 
 
 def _has_ended(cell: Cell, job: Obj) -> bool:
-    return troubles.job_state(job).ended or any(results.smoke_ended(pod) for pod in _pods(cell, job))
-
-
-def _pods(cell: Cell, job: Obj) -> list[Obj]:
-    return [pod for pod in cell.pods() if pod["metadata"].get("labels", {}).get("job-name") == job["metadata"]["name"]]
+    return troubles.job_state(job).ended or any(
+        results.smoke_ended(pod) for pod in cell.pods_of_job(job["metadata"]["name"])
+    )
 
 
 async def _unheard(cell: Cell, means: Means, job: Obj) -> list[Obj]:
@@ -132,7 +130,7 @@ async def _keep(cell: Cell, means: Means, job: Obj) -> None:
 async def _read(cell: Cell, means: Means, job: Obj, shard: results.Shard) -> None:
     """What left no result is broken, never passed."""
     metadata = job["metadata"]
-    ended = troubles.job_state(job, _pods(cell, job)).reason or "it ended"
+    ended = troubles.job_state(job, cell.pods_of_job(job["metadata"]["name"])).reason or "it ended"
     log = await log_of(cell, means, job)
     run = await asyncio.to_thread(results.read, log, shard, datetime.now(UTC), ended)
     run = replace(run, error=cell.redact(run.error))
@@ -146,7 +144,7 @@ async def _read(cell: Cell, means: Means, job: Obj, shard: results.Shard) -> Non
 async def log_of(cell: Cell, means: Means, job: Obj) -> str:
     """What its smoke container printed; empty where there is no pod of it any more."""
     await cell.know_secrets()
-    heard = _pods(cell, job) or await _unheard(cell, means, job)
+    heard = cell.pods_of_job(job["metadata"]["name"]) or await _unheard(cell, means, job)
     for pod in heard:
         return await means.api.logs(cell.name, pod["metadata"]["name"], "smoke")
     return ""

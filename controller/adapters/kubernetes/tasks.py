@@ -49,10 +49,10 @@ def _ended(cell: Cell, name: str, step: str) -> troubles.JobState | None:
     job = cell.job(name)
     if job is None:
         return troubles.JobState(ended=True, succeeded=False, reason="its Job was deleted")
-    state = troubles.job_state(job, _pods(cell, name))
+    state = troubles.job_state(job, cell.pods_of_job(name))
     if state.ended:
         return state
-    trouble = next((found for pod in _pods(cell, name) if (found := _trouble(cell, pod))), None)
+    trouble = next((found for pod in cell.pods_of_job(name) if (found := _trouble(cell, pod))), None)
     if trouble is not None and trouble.fatal and not trouble.previous_logs:
         return replace(state, ended=True, reason=trouble.reason)
     waits = trouble.reason if trouble else cell.warnings.get(job["metadata"]["uid"], "")
@@ -66,7 +66,7 @@ def _trouble(cell: Cell, pod: Obj) -> troubles.Trouble | None:
 
 async def _said(cell: Cell, name: str) -> str:
     """The last lines of whichever container had most to say: the task's own, or the one that failed before it."""
-    for pod in _pods(cell, name)[:1]:
+    for pod in cell.pods_of_job(name)[:1]:
         status = pod.get("status", {})
         failed = [
             one["name"]
@@ -75,7 +75,3 @@ async def _said(cell: Cell, name: str) -> str:
         ]
         return await cell.logs(pod, failed[0] if failed else "run")
     return ""
-
-
-def _pods(cell: Cell, name: str) -> list[Obj]:
-    return [pod for pod in cell.pods() if pod["metadata"].get("labels", {}).get("job-name") == name]

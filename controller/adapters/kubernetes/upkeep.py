@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import structlog
 
-from controller.adapters.kubernetes import names, own_server, services
-from controller.adapters.kubernetes.api import JOB, NAMESPACE, Kind
+from controller.adapters.kubernetes import names, own_server, prepare, services
+from controller.adapters.kubernetes.api import JOB, NAMESPACE
 from controller.adapters.kubernetes.cell import Cell, Means
 from controller.adapters.kubernetes.record import Record
 from controller.adapters.kubernetes.shapes import Obj
@@ -17,7 +17,6 @@ from controller.adapters.shared.orders import Aim
 from controller.errors import Refused, Unavailable
 from controller.previews.model import Phase
 
-SECRET = Kind("v1", "Secret", "secrets")
 log = structlog.get_logger()
 
 
@@ -88,9 +87,6 @@ async def namespace(means: Means) -> None:
 
 async def read_pull_secrets(means: Means) -> None:
     """What the controller needs to ask private registries."""
-    kubernetes = means.policy.kubernetes
-    for name in kubernetes.pull_secrets:
-        found = await means.api.get(SECRET, name, kubernetes.namespace)
-        if found is None:
-            raise Refused(f"the policy names a pull secret `{name}`, which is not in {kubernetes.namespace}")
+    for name in means.policy.kubernetes.pull_secrets:
+        found = await prepare.pull_secret(means, name)
         means.registry.login(credentials_from(b64decode(found["data"].get(".dockerconfigjson", ""))))

@@ -23,7 +23,7 @@ from controller.adapters.local.processes import MARK
 from controller.adapters.local.store import Record
 from controller.adapters.local.work import home_mark, work
 from controller.adapters.shared.disk import trouble
-from controller.adapters.shared.orders import Aim, Order, service_host
+from controller.adapters.shared.orders import Aim, Order, keeps_data, service_host
 from controller.adapters.shared.sources import Sources
 from controller.errors import Refused, Unavailable
 from controller.ports import Databases
@@ -275,8 +275,6 @@ def _first_record(order: DeployOrder) -> Record:
 
 def _ordered(record: Record, order: DeployOrder) -> Record:
     """The record with a new order. Checks under way are superseded with the deploy under way."""
-    postgres = order.spec.postgres
-    kept = postgres is not None and postgres.on_push == "keep" and not order.fresh_database
     return replace(
         record,
         order=Order.of(order),
@@ -290,6 +288,6 @@ def _ordered(record: Record, order: DeployOrder) -> Record:
         crashed=False,
         steps=(),
         troubles={},
-        database_clean=record.database_clean and kept,
+        database_clean=record.database_clean and keeps_data(order),
         jobs=tuple(job for job in record.jobs if job.run is not None),
     )

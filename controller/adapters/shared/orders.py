@@ -57,6 +57,12 @@ class Order:
         return Order(order.revision, order.spec, order.host, order.key.number, order.branch)
 
 
+def keeps_data(order: DeployOrder) -> bool:
+    """Whether what people entered stays in the database; otherwise it begins from the seed."""
+    postgres = order.spec.postgres
+    return postgres is not None and postgres.on_push == "keep" and not order.fresh_database
+
+
 def slug(key: PreviewKey) -> str:
     """Names the directory and the database: readable, and unlike that of any other key."""
     name = re.sub(r"[^a-z0-9]+", "-", key.repo.lower()).strip("-")[:24].strip("-")

@@ -25,22 +25,10 @@ from controller.adapters.kubernetes.api import (
 from controller.adapters.kubernetes.kinds import CONFIG_MAP, HTTP_ROUTE, path
 from controller.adapters.kubernetes.retry import Backoff, Pace
 from controller.errors import Refused, Unavailable
-from tests.adapters.kubernetes.served import BOTH, LABEL, a_config, api_of, api_on, namespace_in
+from tests.adapters.kubernetes.served import LABEL, a_config, api_of, api_on, namespace_in
 from tests.fakes.cluster import FakeCluster
 
 pytestmark = pytest.mark.processes
-
-
-@pytest.fixture(params=BOTH)
-async def api(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Api]:
-    async with api_on(request.param, tmp_path) as api:
-        yield api
-
-
-@pytest.fixture
-async def namespace(api: Api) -> AsyncIterator[str]:
-    async with namespace_in(api) as namespace:
-        yield namespace
 
 
 @pytest.fixture

@@ -14,22 +14,10 @@ from controller.adapters.kubernetes.kinds import CONFIG_MAP
 from controller.adapters.kubernetes.shapes import Obj
 from controller.adapters.kubernetes.shelf import Shelf
 from controller.errors import Refused, Unavailable
-from tests.adapters.kubernetes.served import BOTH, LABEL, a_config, api_of, api_on, namespace_in
+from tests.adapters.kubernetes.served import LABEL, a_config, api_of
 from tests.fakes.cluster import FakeCluster
 
 pytestmark = pytest.mark.processes
-
-
-@pytest.fixture(params=BOTH)
-async def api(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Api]:
-    async with api_on(request.param, tmp_path) as api:
-        yield api
-
-
-@pytest.fixture
-async def namespace(api: Api) -> AsyncIterator[str]:
-    async with namespace_in(api) as namespace:
-        yield namespace
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from controller.adapters.kubernetes.api import LEASE, Api
 from controller.adapters.kubernetes.leader import Leader
 from controller.adapters.kubernetes.shapes import Obj
-from tests.adapters.kubernetes.served import BOTH, api_of, api_on, namespace_in
+from tests.adapters.kubernetes.served import api_of
 from tests.fakes.cluster import FakeCluster
 
 pytestmark = pytest.mark.processes
@@ -69,18 +69,6 @@ async def replicas(
 
 async def within(seconds: float, event: asyncio.Event) -> None:
     await asyncio.wait_for(event.wait(), seconds)
-
-
-@pytest.fixture(params=BOTH)
-async def api(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Api]:
-    async with api_on(request.param, tmp_path) as api:
-        yield api
-
-
-@pytest.fixture
-async def namespace(api: Api) -> AsyncIterator[str]:
-    async with namespace_in(api) as namespace:
-        yield namespace
 
 
 @pytest.fixture

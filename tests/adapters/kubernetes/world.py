@@ -1,6 +1,5 @@
 """The Kubernetes platform on the fake cluster, with a repository to deploy from: the real client and real git."""
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -17,6 +16,7 @@ from controller.previews.spec import Spec
 from controller.settings import Images, Kubernetes, KubernetesDatabases, Policy
 from tests.adapters.kubernetes import programs
 from tests.adapters.local.world import A_CHECK, git
+from tests.asking import ask
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.databases import FakeDatabases
 
@@ -119,15 +119,7 @@ class KubernetesWorld:
         return DeployOrder(key, revision, Spec.model_validate(spec), f"pr-{number}-shop", order)
 
     async def ask(self, host: str, path: str = "/") -> str:
-        route = self.platform.route(host)
-        assert route is not None
-        assert route.address is not None, route
-        async with asyncio.timeout(30):
-            reader, writer = await asyncio.open_connection(*route.address)
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-            answer = await reader.read()
-            writer.close()
-        return answer.partition(b"\r\n\r\n")[2].decode()
+        return await ask(self.platform, host, path)
 
     async def enter_data(self, host: str, text: str) -> None:
         await self.ask(host, f"/add/{text}")

@@ -1,6 +1,5 @@
 """The embedded platform with a repository to deploy from: real git, real processes, databases that are folders."""
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from controller.ports import Databases
 from controller.previews.model import DeployOrder, PreviewKey
 from controller.previews.spec import Spec
 from controller.settings import Local, Policy
+from tests.asking import ask
 from tests.fakes.databases import FakeDatabases
 
 ENV = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {
@@ -213,15 +213,7 @@ class LocalWorld:
         return self.order(revision, {"services": {"web": service}})
 
     async def ask(self, host: str, path: str = "/") -> str:
-        route = self.platform.route(host)
-        assert route is not None
-        assert route.address is not None, route
-        async with asyncio.timeout(30):
-            reader, writer = await asyncio.open_connection(*route.address)
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-            answer = await reader.read()
-            writer.close()
-        return answer.partition(b"\r\n\r\n")[2].decode()
+        return await ask(self.platform, host, path)
 
     async def enter_data(self, host: str, text: str) -> None:
         await self.ask(host, f"/add/{text}")
