@@ -42,7 +42,7 @@ bench: .venv/.ready ## Measures, side by side with a peer or the physical limit
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 lock: ## Makes requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --extra embedded --extra browser --extra kubernetes --group dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra embedded --extra browser --extra kubernetes --extra github --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
 
 clean: ## Removes what was made here
