@@ -12,6 +12,7 @@ from benchmarks.model import Skipped
 from controller.adapters.kubernetes.api import Api
 from controller.adapters.kubernetes.connect import connect
 from controller.adapters.kubernetes.platform import KubernetesPlatform
+from controller.previews.model import Source
 from controller.settings import Policy
 
 IMAGE = "MAYFLY_TEST_IMAGE"
@@ -43,8 +44,11 @@ def policy(**kubernetes: object) -> Policy:
 async def ground(folder: Path, policy: Policy) -> AsyncIterator[Ground]:
     """The platform leads, and deploys from the repository `folder/checkout`."""
     api = await connect(policy.kubernetes)
-    source = str(folder / "checkout")
-    platform = KubernetesPlatform(api, policy=policy, source=lambda _: source, home=folder / "home")
+
+    async def source(_repo: str) -> Source:
+        return Source(str(folder / "checkout"))
+
+    platform = KubernetesPlatform(api, policy=policy, source=source, home=folder / "home")
     try:
         await platform.open()
         await platform.lead()

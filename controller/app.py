@@ -142,7 +142,8 @@ def rules_of(policy: Policy) -> Rules:
         sleep_after=limits.sleep_after,
         expire_after=limits.expire_after,
         max_life=limits.max_life,
-        forks=policy.allow.forks,
+        forks=policy.forks,
+        author_may=frozenset(policy.allow.author_may),
     )
 
 

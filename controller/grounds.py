@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from controller.adapters.local.platform import LocalPlatform
 from controller.adapters.local.server import EmbeddedPostgres
 from controller.adapters.postgres.databases import PostgresDatabases
+from controller.adapters.shared.sources import Where
 from controller.errors import Refused
 from controller.ports import Databases, Platform
 from controller.settings import DATABASES_URL, Home, Policy
@@ -35,7 +36,7 @@ class Grounds:
 
 
 @asynccontextmanager
-async def opened(home: Home, policy: Policy, source: Callable[[str], str]) -> AsyncIterator[Grounds]:
+async def opened(home: Home, policy: Policy, source: Where) -> AsyncIterator[Grounds]:
     """Raises Refused or Unavailable where the platform cannot be used. Previews go on running after it closes."""
     match policy.platform:
         case "local":
@@ -50,7 +51,7 @@ async def opened(home: Home, policy: Policy, source: Callable[[str], str]) -> As
                 yield grounds
 
 
-def local(home: Home, policy: Policy, source: Callable[[str], str]) -> LocalPlatform:
+def local(home: Home, policy: Policy, source: Where) -> LocalPlatform:
     postgres = EmbeddedPostgres(home.postgres)
     return LocalPlatform(
         home.platform,
@@ -62,7 +63,7 @@ def local(home: Home, policy: Policy, source: Callable[[str], str]) -> LocalPlat
 
 
 @asynccontextmanager
-async def _kubernetes(home: Home, policy: Policy, source: Callable[[str], str]) -> AsyncIterator[Grounds]:
+async def _kubernetes(home: Home, policy: Policy, source: Where) -> AsyncIterator[Grounds]:
     from controller.adapters.kubernetes.connect import connect  # noqa: PLC0415 - who has no cluster does not pay for it
     from controller.adapters.kubernetes.leader import Leader  # noqa: PLC0415
     from controller.adapters.kubernetes.platform import KubernetesPlatform  # noqa: PLC0415

@@ -6,21 +6,25 @@ Actions start something and return; repeating one is safe. Whoever wants to know
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from controller.previews.model import (
     Comment,
     Decision,
+    Delivery,
     DeployOrder,
     Ending,
     Event,
+    Permission,
     Preview,
     PreviewKey,
     PullRequest,
     Route,
+    Source,
 )
-from controller.previews.words import CheckReport, Conversation, DeploymentReport
+from controller.previews.words import CheckReport, CheckStatus, Conversation, DeploymentReport, ForgeHealth, Reply
 from smoke.model import SuiteRun
 
 
@@ -41,15 +45,31 @@ class Forge(Protocol):
         """At most `limit` + 1 bytes of a regular file at a revision; None where there is none (a link is none)."""
         ...
 
-    def source(self, repo: str) -> str:
-        """What `git fetch` takes to get any revision of an open pull request: a path or a URL."""
+    async def changed_paths(self, pull: PullRequest) -> frozenset[str] | None:
+        """The files it changes; None where they are too many to tell."""
+        ...
+
+    async def other_checks(self, pull: PullRequest, names: Collection[str]) -> Mapping[str, CheckStatus] | None:
+        """How those of `names` stand that others report of its head. None: nobody but us reports checks here.
+
+        Who asks is rung for when one of them is over, where the forge tells. A fork's own workflow may report under
+        any name: that it succeeded saves a deploy that would fail, and says nothing of whether the code may run.
+        """
+        ...
+
+    async def source(self, repo: str) -> Source:
+        """Where any revision of an open pull request can be fetched from, now: its header may expire."""
+        ...
+
+    async def permission(self, repo: str, person: str) -> Permission:
+        """What they may do there at this moment, asked anew every time."""
         ...
 
     async def comments(self, key: PreviewKey) -> tuple[Comment, ...]:
         """What people wrote, oldest first; our own words are left out."""
         ...
 
-    async def answer(self, key: PreviewKey, to: str, body: str) -> None:
+    async def answer(self, key: PreviewKey, to: str, reply: Reply) -> None:
         """Answers the comment with id `to`, once: a second call with the same `to` edits the same answer."""
         ...
 
@@ -63,6 +83,33 @@ class Forge(Protocol):
 
     def bells(self) -> AsyncIterator[PreviewKey | None]:
         """Rings when something may have changed: for one pull request, or (None) for any. May ring for nothing."""
+        ...
+
+    def doubt(self, key: PreviewKey | None) -> None:
+        """Another controller heard that something changed there (None: anywhere): what is remembered may be old."""
+        ...
+
+    def health(self) -> ForgeHealth: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What to answer a webhook: an HTTP status, and why in a few words."""
+
+    status: int
+    reason: str
+
+
+class Webhooks(Protocol):
+    """Where a forge tells us unasked that something changed. It is believed in nothing but where to look."""
+
+    name: str
+    """Of the forge; the last part of the path (`/webhooks/github`)."""
+    max_body: int
+    """Bytes; more is refused unread."""
+
+    async def receive(self, headers: Mapping[str, str], body: bytes) -> Receipt:
+        """`headers` by lower-case name. Never raises for what is in the request; costs milliseconds."""
         ...
 
 
@@ -173,6 +220,26 @@ class Databases(Protocol):
         ...
 
 
+class Ledger(Protocol):
+    """What a forge says only once, or does not say at all, and what has to outlive this process. Part of History."""
+
+    async def keep_deliveries(self, deliveries: Collection[Delivery]) -> frozenset[str]:
+        """Ids of those that were not kept before. Other controllers hear of them through History's bells. Those older
+        than a week may be forgotten."""
+        ...
+
+    async def asked(self) -> Mapping[PreviewKey, tuple[Delivery, ...]]:
+        """Those that ask for something, oldest first. Costs what was written since; not changed afterwards."""
+        ...
+
+    async def first_seen(
+        self, heads: Mapping[tuple[PreviewKey, str], datetime]
+    ) -> Mapping[tuple[PreviewKey, str], datetime]:
+        """When each revision was first seen at the head of its pull request: as kept, else the moment given, which is
+        kept from now on."""
+        ...
+
+
 class History(Protocol):
     """What happened. Losing it loses the past, not the previews.
 
@@ -217,7 +284,8 @@ class History(Protocol):
         ...
 
     def bells(self) -> AsyncIterator[PreviewKey | None]:
-        """Rings within seconds for a preview about which another controller's people decided. May ring for nothing."""
+        """Rings within seconds for a preview about which another controller's people decided, or its forge told it
+        something (None: about any). May ring for nothing."""
         ...
 
     async def close(self) -> None: ...

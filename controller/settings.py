@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from controller.previews.model import Forks, Verb
 from smoke.documents import Duration, Size, Strict, load
 
 FILE = "mayfly.yaml"
@@ -20,6 +21,14 @@ DATABASES_URL = "MAYFLY_DATABASES_URL"
 """Variable with the URL of the PostgreSQL that holds every preview's database (`isolation: server`)."""
 HISTORY_URL = "MAYFLY_HISTORY_URL"
 """Variable with the URL of History, so that its password is in no file."""
+GITHUB_TOKEN = "MAYFLY_GITHUB_TOKEN"  # noqa: S105 - a variable's name
+"""Variable with a token, where no App is used."""
+GITHUB_KEY = "MAYFLY_GITHUB_PRIVATE_KEY"
+"""Variable with the App's private key (PEM), where `github.private_key_file` names none."""
+WEBHOOK_SECRET = "MAYFLY_GITHUB_WEBHOOK_SECRET"  # noqa: S105 - likewise
+"""Variable with the secret that GitHub signs webhooks with."""
+WEBHOOK_SECRET_BEFORE = "MAYFLY_GITHUB_WEBHOOK_SECRET_PREVIOUS"  # noqa: S105 - likewise
+"""Variable with the secret before it: both are taken while one is replaced by the other."""
 LABEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 """A name in a cluster (RFC 1123, 2.1)."""
 
@@ -69,8 +78,19 @@ class Allowed(Strict):
     """Most memory of one process, in bytes."""
     services: int = Field(10, ge=1)
     """Most services of one preview."""
-    forks: bool = False
-    """Whether pull requests from forks get previews: strangers' code runs on this machine."""
+    forks: Forks | None = None
+    """Whether pull requests from forks get previews: `off`; `approve`, each revision once somebody with write
+    permission said so; or `on`. Unset: `approve` on a cluster. On one machine only `off`: nothing fences strangers'
+    code there."""
+    author_may: list[Verb] = []
+    """Commands that the author of a pull request may give without write permission (`[checks, wake]`)."""
+
+    @field_validator("author_may")
+    @classmethod
+    def _none_that_is_for_others(cls, verbs: list[Verb]) -> list[Verb]:
+        if theirs := {Verb.APPROVE, Verb.APPROVE_REMOVAL} & set(verbs):
+            raise ValueError(f"`{min(theirs)}` is never for the author to say")
+        return verbs
 
 
 class Local(Strict):
@@ -166,6 +186,8 @@ class Kubernetes(Strict):
     wait_for_image: Duration = timedelta(minutes=10)
     """How long a revision's image may take to appear in its registry; 0 deploys without asking the registry."""
     quota: Quota = Quota()
+    fork_quota: Quota = Quota(cpu=2.0, memory=4 * 2**30, pods=15, storage=5 * 2**30)
+    """The same of a preview of a fork, which also has no `egress` and no `pull_secrets`."""
     egress: list[Egress] = []
     entrance: Entrance = Entrance()
     databases: KubernetesDatabases = KubernetesDatabases()
@@ -183,6 +205,28 @@ class Kubernetes(Strict):
     """Most requests to the API server, with bursts of twice as many."""
 
 
+class GitHub(Strict):
+    """The forge `github`: as an App (`app_id` and its key), or with the token in MAYFLY_GITHUB_TOKEN."""
+
+    api: str = Field("https://api.github.com", pattern=r"^https?://[^\s/]+(/\S*[^\s/])?$")
+    """Of Enterprise Server: `https://github.example.com/api/v3`."""
+    app_id: int | None = Field(None, ge=1)
+    private_key_file: str | None = None
+    """PEM file with the App's key; where unset, the key itself in MAYFLY_GITHUB_PRIVATE_KEY."""
+    repositories: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$")]] = []
+    """`OWNER/NAME`: only these get previews. Every one that the App is installed on where empty; a token needs some."""
+    mode: Literal["webhook", "poll"] = "webhook"
+    """`webhook`: GitHub tells at `/webhooks/github`, signed with MAYFLY_GITHUB_WEBHOOK_SECRET. `poll`: it is only
+    asked."""
+    fresh: Duration | None = None
+    """How old an answer may be before it is asked for again (free, where nothing changed): 1 minute with webhooks,
+    15 seconds without."""
+
+    @property
+    def fresh_for(self) -> timedelta:
+        return self.fresh if self.fresh is not None else timedelta(seconds=60 if self.mode == "webhook" else 15)
+
+
 class Policy(Strict):
     listen: Annotated[str, AfterValidator(_host_and_port)] = "127.0.0.1:8080"
     """HOST:PORT of the dashboard, the API and the previews. There is no login: keep it on loopback."""
@@ -190,14 +234,28 @@ class Policy(Strict):
     """Previews answer at `http://pr-7-web.DOMAIN:PORT`, the dashboard at `http://DOMAIN:PORT`."""
     public_url: str | None = Field(None, pattern=r"^https?://[a-z0-9.-]+(:\d+)?$")
     """The dashboard's URL as people reach it (`https://previews.example.com`), where that is another: by an Ingress."""
-    forge: Literal["git"] = "git"
+    forge: Literal["git", "github"] = "git"
     platform: Literal["local", "kubernetes"] = "local"
     history: str | None = None
     """SQLAlchemy URL; where unset MAYFLY_HISTORY_URL, and a SQLite file in the home where that is unset too."""
     previews: Limits = Limits()
     allow: Allowed = Allowed()
+    github: GitHub = GitHub()
     local: Local = Local()
     kubernetes: Kubernetes = Kubernetes()
+
+    @property
+    def forks(self) -> Forks:
+        if self.allow.forks is not None:
+            return self.allow.forks
+        return Forks.OFF if self.platform == "local" else Forks.APPROVE
+
+    @model_validator(mode="after")
+    def _strangers_are_fenced(self) -> "Policy":
+        if self.platform == "local" and self.forks is not Forks.OFF:
+            needs = "needs `platform: kubernetes`: on one machine nothing fences strangers' code"
+            raise ValueError(f"`allow.forks: {self.forks}` {needs}")
+        return self
 
     @property
     def address(self) -> tuple[str, int]:

@@ -12,21 +12,17 @@ ready, breaks the connection  502
 import base64
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from typing import assert_never
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from controller.gateway.headers import Raw
+from controller.previews import markdown
 from controller.previews.model import Phase, Route
 
 STATE_PATH = "/.mayfly/state"
 """On every preview's host: what the page asks, to know when to look again."""
-
-
-_ANSI = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|.)")
-"""Colours and cursor movements of a terminal (ECMA-48)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +61,8 @@ def of(route: Route) -> Notice | None:
         case Phase.SLEEPING:
             return Notice(503, "sleeping", "Waking up", f"{who} was asleep.", route.step, again_in=1)
         case Phase.FAILED:
-            return Notice(
-                502, "failed", "It failed", route.reason or f"{who} failed.", logs=_ANSI.sub("", route.logs), again_in=5
-            )
+            text = markdown.plain(route.reason) or f"{who} failed."
+            return Notice(502, "failed", "It failed", text, logs=markdown.plain(route.logs), again_in=5)
         case Phase.TERMINATING:
             return Notice(410, "terminating", "Gone", f"{who} is being removed.")
         case _:

@@ -1,8 +1,9 @@
 """What the checks of a preview said, as tables, details, annotations and check runs. Pure functions."""
 
 from collections.abc import Iterator
+from itertools import islice
 
-from controller.previews.markdown import SUMMARY_LIMIT, block, code, cut, fit, inline
+from controller.previews.markdown import SUMMARY_LIMIT, block, code, fit, inline, one_line, passage
 from controller.previews.model import Case, CheckJob, Phase, SpecProblem
 from controller.previews.plan import current_job
 from controller.previews.spec import FILE, Spec
@@ -10,6 +11,13 @@ from controller.previews.words import Annotation, CheckReport, CheckStatus
 from smoke.documents import format_duration
 from smoke.model import CheckResult, Outcome, SuiteRun
 
+MAX_ROWS = 100
+"""Of the table of checks: a longer one would not fit, and no part of a table is left out."""
+MAX_FAILURES = 100
+"""Whose lines are shown."""
+MAX_ANNOTATIONS = 500
+TITLE_LIMIT = 200
+"""Characters. A title is shown as it is, not as Markdown."""
 ICONS = {Outcome.PASSED: "✅", Outcome.FAILED: "❌", Outcome.BROKEN: "⚠️"}
 STATUS = {
     Outcome.PASSED: CheckStatus.SUCCESS,
@@ -18,15 +26,18 @@ STATUS = {
 }
 
 
-def table(jobs: list[CheckJob]) -> str:
-    """A row for each check; empty where there is none."""
-    rows = [row for job in jobs for row in _rows(job)]
+def table(jobs: list[CheckJob], soon: str = "") -> str:
+    """A row for each check, and one for a suite that begins `soon`; empty where there is none."""
+    rows = list(islice((row for job in jobs for row in _rows(job)), MAX_ROWS + 1))
+    rows += [_running(soon)] if soon else []
+    if len(rows) > MAX_ROWS:
+        rows[MAX_ROWS:] = ["| … and more, which are on the dashboard | | | |"]
     return "\n".join(["| check | result | attempts | time |", "| --- | --- | --- | --- |", *rows]) if rows else ""
 
 
 def _rows(job: CheckJob) -> Iterator[str]:
     if job.run is None:
-        yield f"| {job.suite} | ⏳ running | | |"
+        yield _running(job.suite)
         return
     if job.run.error:
         yield f"| {job.suite} | {ICONS[Outcome.BROKEN]} {inline(job.run.error)} | | |"
@@ -34,6 +45,10 @@ def _rows(job: CheckJob) -> Iterator[str]:
         took = format_duration(result.took) if result.attempts else ""
         count = str(len(result.attempts) or "")
         yield f"| {job.suite} › {inline(result.name, 80)} | {_result(result)} | {count} | {took} |"
+
+
+def _running(suite: str) -> str:
+    return f"| {suite} | ⏳ running | | |"
 
 
 def _result(result: CheckResult) -> str:
@@ -54,14 +69,16 @@ def _tally(result: CheckResult) -> str:
 
 
 def failures(run: SuiteRun) -> Iterator[str]:
-    for result in run.results:
-        for name, one in _bad(result):
-            last = one.attempts[-1] if one.attempts else None
-            message = f": {inline(last.message)}" if last and last.message else ""
-            place = f" ({code(f'{one.file}:{one.line or 1}')})" if one.file else ""
-            yield f"**{inline(run.suite)} › {inline(name, 160)}** {one.outcome}{message}{place}"
-            if last and last.details:
-                yield block(last.details)
+    bad = [pair for result in run.results for pair in _bad(result)]
+    for name, one in bad[:MAX_FAILURES]:
+        last = one.attempts[-1] if one.attempts else None
+        message = f": {inline(last.message)}" if last and last.message else ""
+        place = f" ({code(f'{one.file}:{one.line or 1}')})" if one.file else ""
+        yield f"**{inline(run.suite)} › {inline(name, 160)}** {one.outcome}{message}{place}"
+        if last and last.details:
+            yield block(last.details)
+    if len(bad) > MAX_FAILURES:
+        yield f"_({len(bad) - MAX_FAILURES:,} more did not pass: they are on the dashboard)_"
 
 
 def _bad(result: CheckResult) -> Iterator[tuple[str, CheckResult]]:
@@ -94,9 +111,9 @@ def check_reports(case: Case) -> tuple[CheckReport, ...]:
 
 def _check_report(case: Case, revision: str, suite: str, job: CheckJob | None, blocked: str) -> CheckReport:
     name = f"mayfly/{suite}"
-    external_id = f"{case.key}:{suite}:{revision}:{case.wishes.check_order}"
+    external_id = f"{case.key}:{suite}:{revision}:{case.wishes.checks_since(suite)}"
     if job is None and blocked:
-        title = cut(f"not run: {blocked}", 200)
+        title = one_line(f"not run: {blocked}", TITLE_LIMIT)
         return CheckReport(name, revision, CheckStatus.ACTION_REQUIRED, title, inline(title), external_id)
     if job is None:
         return CheckReport(name, revision, CheckStatus.QUEUED, "waiting for the preview", "", external_id)
@@ -119,26 +136,31 @@ def _check_report(case: Case, revision: str, suite: str, job: CheckJob | None, b
 
 def _title(run: SuiteRun) -> str:
     if run.outcome is not Outcome.PASSED:
-        return cut(why_not(run), 200)
+        return one_line(why_not(run), TITLE_LIMIT)
     flaky = sum(result.flaky for result in run.results)
     return f"passed in {format_duration(run.took)}" + (f", {flaky} flaky" if flaky else "")
 
 
-def _summary(job: CheckJob) -> list[str]:
-    return [table([job]), *(failures(job.run) if job.run else ())]
+def _summary(job: CheckJob) -> Iterator[str]:
+    yield table([job])
+    if job.run:
+        yield from failures(job.run)
 
 
 def _annotations(run: SuiteRun) -> Iterator[Annotation]:
-    for result in run.results:
-        for name, one in _bad(result):
-            if one.file and one.attempts:
-                last = one.attempts[-1]
-                yield Annotation(one.file, one.line or 1, cut(name, 200), cut(last.message or last.details, 2000))
+    """Beside the lines they are about, the first 500. No Markdown is read there."""
+    bad = (pair for result in run.results for pair in _bad(result))
+    for name, one in islice(bad, MAX_ANNOTATIONS):
+        if one.file and one.attempts:
+            last = one.attempts[-1]
+            message = passage(last.message or last.details, 2000)
+            yield Annotation(one_line(one.file, 1000), one.line or 1, one_line(name, TITLE_LIMIT), message)
 
 
 def spec_check(case: Case) -> tuple[CheckReport, ...]:
-    """A spec that cannot be used is a failed check on its commit, so that nobody merges past it unseen."""
-    if not isinstance(case.spec, SpecProblem) or case.pull is None or not case.pull.is_open:
+    """A spec that cannot be used is a failed check on its commit, so that nobody merges past it unseen. None at all
+    is no failure: a repository may have no previews."""
+    if not isinstance(case.spec, SpecProblem) or case.spec.absent or case.pull is None or not case.pull.is_open:
         return ()
     head = case.pull.head
     summary = fit([block(case.spec.text)], SUMMARY_LIMIT)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from controller.previews.model import Ending, Event, Preview, PreviewKey, PullRequest, Wishes
+from controller.previews.words import ForgeHealth
 from smoke.model import SuiteRun
 
 
@@ -60,6 +61,10 @@ class Desk(Protocol):
 
     async def approve_removals(self, actor: str) -> int:
         """Lets the removals that wait go on; how many there are."""
+        ...
+
+    async def forge(self) -> ForgeHealth:
+        """How well the forge can be talked with."""
         ...
 
     def changes(self) -> AsyncIterator[PreviewKey | None]:

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from controller.errors import Refused
 from controller.ports import History, Platform
 from controller.previews.bells import Ring
-from controller.previews.commands import Misunderstood, Request, understand
+from controller.previews.commands import Misunderstood, Request, understand, why_not
 from controller.previews.desk import Answer, Card
-from controller.previews.model import Case, Ending, Event, Preview, PreviewKey, Rules, Verb
+from controller.previews.lifetime import expires_at
+from controller.previews.model import Case, Ending, Event, Permission, Preview, PreviewKey, Rules, Verb
 from controller.previews.people import ONLY_ASKED
-from controller.previews.plan import expires_at
 from controller.previews.reconcile import Reconciler
 from controller.previews.report import state
+from controller.previews.words import ForgeHealth
 from smoke.model import SuiteRun
 
 ENDED_SHOWN = 30
@@ -82,11 +83,17 @@ class FrontDesk:
         request = understand(text.strip())
         if isinstance(request, Misunderstood):
             return Answer(accepted=False, text=request.text)
+        known = self._reconciler.cases.get(key, Case(key))
+        if refused := why_not(request, actor, Permission.ADMIN, known.pull, self._rules):
+            return Answer(accepted=False, text=refused)
         people = self._reconciler.people
         await people.decide(key, request, actor, self._clock(), origin)
         if request.verb not in ONLY_ASKED:
             self._reconciler.bell.ring(key)
-        return Answer(accepted=True, text=await people.reply(key, request))
+        return Answer(accepted=True, text=(await people.reply(key, request)).body)
+
+    async def forge(self) -> ForgeHealth:
+        return self._reconciler.forge_health()
 
     async def alarm(self) -> str:
         return self._reconciler.alarm.because if self._reconciler.alarm else ""

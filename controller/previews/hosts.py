@@ -13,12 +13,13 @@ MAX_LABEL = 63
 
 
 def host_label(pattern: str, number: int, repo: str, service: str = "") -> str:
-    """`pr-7-shop`: lower case letters, digits and hyphens, at most 63 of them.
+    """`pr-7-shop`, or `pr-7-acme-shop` of `acme/shop`: lower case letters, digits and hyphens, at most 63 of them.
 
-    Where anything had to be changed or cut to fit, a digest of what it was follows, so that two names never become
-    one. A pattern without `{repo}` is the same for every repository.
+    Where anything else had to be changed or cut to fit, a digest of what it was follows, so that two names do not
+    become one (`acme/my-shop` and `acme-my/shop` do: whoever is second waits, and is told so). A pattern without
+    `{repo}` is the same for every repository.
     """
-    values = {"number": str(number), "repo": repo, "service": service}
+    values = {"number": str(number), "repo": repo.replace("/", "-"), "service": service}
     wanted = re.sub(r"\{([a-z]+)\}", lambda match: values.get(match[1], match[0]), pattern)
     label = re.sub(r"[^a-z0-9]+", "-", wanted.lower()).strip("-")
     if label == wanted and len(label) <= MAX_LABEL:

@@ -1,30 +1,27 @@
 """What there is: the forge, the platform and History read into cases, or not at all.
 
-A repository that cannot be read whole gives no cases in this round, so nothing about it is decided. What is missing
-from a list is read by number: only that proves it closed.
+What is missing from a list is read by number: only that proves it closed. Where the forge cannot be read, a preview is
+looked after by what the forge said last; nothing that may have changed since is decided about it.
 """
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from weakref import WeakValueDictionary
+from dataclasses import dataclass, field, replace
 
 import structlog
 
-from controller.errors import MayflyError, Refused, Unavailable
+from controller.errors import Refused, Unavailable
 from controller.ports import Forge, History, Platform
-from controller.previews import images
 from controller.previews.commands import fold
 from controller.previews.errands import each
-from controller.previews.model import Case, Decision, Ending, Preview, PreviewKey, PullRequest, SpecProblem
-from controller.previews.spec import FILE, SeedCommand, Spec, parse
+from controller.previews.model import Awaited, Case, Decision, Ending, Preview, PreviewKey, PullRequest, SpecProblem
+from controller.previews.spec import FILE, Spec
+from controller.previews.specs import Specs
+from controller.previews.words import CheckStatus
 from controller.settings import Allowed, Kubernetes
-from smoke.documents import MAX_BYTES, DocumentError
 
 log = structlog.get_logger()
-SPECS_KEPT = 2_000
-"""About 12 KB each. Fewer than there are open pull requests, and every round would read them all again."""
 FEW = 10
 """Pull requests of one repository that are cheaper to read one by one than to list all."""
 
@@ -52,7 +49,7 @@ def farewell(ending: Ending) -> str:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One look. `unread` says why some pull requests are not in it."""
+    """One look. `unread` says what the forge could not be asked, and why."""
 
     cases: tuple[Case, ...]
     previews: tuple[Preview, ...]
@@ -75,27 +72,43 @@ class Look:
         self._platform = platform
         self._history = history
         self._specs = Specs(forge, allowed, kubernetes)
+        self._last: dict[PreviewKey, PullRequest] = {}
+        """What the forge said last of every open pull request."""
 
     async def everything(self) -> World:
         """Raises Unavailable or Refused where the platform or History cannot be read."""
         previews, memory = await self._ours()
-        repositories = await self._forge.repositories()
+        pulls, unread = await self._all_open({preview.key.repo for preview in previews})
+        missing = {preview.key for preview in previews} | {key for key in memory.endings if memory.farewell_due(key)}
+        more, problems = await self._pulls([key for key in missing - pulls.keys() if key.repo not in unread])
+        known: dict[PreviewKey, PullRequest | None] = {**pulls, **more}
+        self._remember(known, forget=not unread and not problems)
+        cases = await self._cases(known, previews, memory)
+        return World(cases, previews, memory, (*(f"{repo}: {why}" for repo, why in unread.items()), *problems))
+
+    async def _all_open(self, ours: Collection[str]) -> tuple[dict[PreviewKey, PullRequest], dict[str, str]]:
+        """Every open pull request, and why it is not known of which repositories (of `ours`, where of none)."""
+        try:
+            repositories = await self._forge.repositories()
+        except (Unavailable, Refused) as error:
+            return {}, dict.fromkeys(ours or ("the forge",), error.reason)
         answers = dict(zip(repositories, await each(self._open_pulls, repositories), strict=True))
         unread = {repo: answer for repo, answer in answers.items() if isinstance(answer, str)}
-        pulls = {pull.key: pull for answer in answers.values() if not isinstance(answer, str) for pull in answer}
-        missing = {preview.key for preview in previews} | {key for key in memory.endings if memory.farewell_due(key)}
-        keys = [key for key in missing - pulls.keys() if key.repo not in unread]
-        more, problems = await self._pulls(keys)
-        cases = await self._cases({**pulls, **more}, previews, memory)
-        return World(cases, previews, memory, (*(f"{repo}: {why}" for repo, why in unread.items()), *problems))
+        return {pull.key: pull for got in answers.values() if not isinstance(got, str) for pull in got}, unread
+
+    def _remember(self, pulls: Mapping[PreviewKey, PullRequest | None], *, forget: bool = False) -> None:
+        before = {} if forget else {key: pull for key, pull in self._last.items() if key not in pulls}
+        self._last = before | {key: pull for key, pull in pulls.items() if pull is not None and pull.is_open}
 
     async def at(self, keys: Collection[PreviewKey]) -> World:
         """The same for a few pull requests; `previews` is whole all the same. Raises as `everything` does."""
         previews, memory = await self._ours()
         listed = await self._listed(keys)
         more, problems = await self._pulls(set(keys) - listed.keys())
-        cases = await self._cases({**listed, **more}, previews, memory)
-        return World(cases, previews, memory, problems)
+        known = {**listed, **more}
+        self._remember(known)
+        here = [preview for preview in previews if preview.key in keys]
+        return World(await self._cases(known, here, memory), previews, memory, problems)
 
     async def _listed(self, keys: Collection[PreviewKey]) -> dict[PreviewKey, PullRequest]:
         """Those of repositories where many are asked for, as far as its list has them."""
@@ -134,143 +147,53 @@ class Look:
             return error.reason
 
     async def _cases(
-        self, pulls: Mapping[PreviewKey, PullRequest | None], previews: tuple[Preview, ...], memory: Memory
+        self, pulls: Mapping[PreviewKey, PullRequest | None], previews: Collection[Preview], memory: Memory
     ) -> tuple[Case, ...]:
+        """Of every pull request that was read, and of every preview whose pull request could not be."""
         by_key = {preview.key: preview for preview in previews}
-        return tuple(await each(lambda at: self._case(*at, by_key.get(at[0]), memory), pulls.items()))
+        stale = by_key.keys() - pulls.keys()
+        asked = {**pulls, **{key: self._last.get(key) for key in sorted(stale)}}
+        cases = await each(lambda at: self._case(*at, by_key.get(at[0]), memory), asked.items())
+        return tuple(replace(case, stale=True) if case.key in stale else case for case in cases)
 
     async def _case(self, key: PreviewKey, pull: PullRequest | None, preview: Preview | None, memory: Memory) -> Case:
+        spec = await self._specs.of(pull) if pull is not None and pull.is_open else None
+        if pull is not None and isinstance(spec, Spec) and spec.trigger.paths:
+            pull, spec = await self._with_paths(pull, spec)
+        awaited: Awaited | SpecProblem = Awaited()
+        if pull is not None and isinstance(spec, Spec) and (preview is None or preview.revision != pull.head):
+            awaited = await self._awaited(pull, spec.trigger.after)
         return Case(
             key=key,
             pull=pull,
             preview=preview,
-            spec=await self._specs.of(pull) if pull is not None and pull.is_open else None,
+            spec=awaited if isinstance(awaited, SpecProblem) else spec,
             wishes=fold(memory.decisions.get(key, ())),
             ending=memory.endings.get(key),
+            awaited=awaited if isinstance(awaited, Awaited) else Awaited(),
         )
 
-
-class Specs:
-    """Specs by revision. A revision never changes, so each is read once; what could not be read is tried again."""
-
-    def __init__(self, forge: Forge, allowed: Allowed, kubernetes: Kubernetes | None = None) -> None:
-        self._forge = forge
-        self._allowed = allowed
-        self._kubernetes = kubernetes
-        self._known: OrderedDict[tuple[str, str], Spec | SpecProblem] = OrderedDict()
-        self._alike: WeakValueDictionary[bytes, Spec] = WeakValueDictionary()
-        """By what is written: most pull requests leave it as it is, and share one."""
-
-    async def of(self, pull: PullRequest) -> Spec | SpecProblem | None:
-        """None where the forge could not say; that is for another round."""
-        at = (pull.key.repo, pull.head)
-        if at not in self._known:
-            try:
-                self._known[at] = await self._read(*at)
-            except MayflyError as error:
-                log.warning("the spec could not be read", pull=str(pull.key), reason=error.reason)
-                return None
-            if len(self._known) > SPECS_KEPT:
-                self._known.popitem(last=False)
-        return self._known[at]
-
-    async def _read(self, repo: str, revision: str) -> Spec | SpecProblem:
-        source = await self._forge.read_file(repo, revision, FILE, MAX_BYTES)
-        if source is None:
-            return SpecProblem(f"There is no {FILE} at {revision[:7]}. `mayfly init` writes one.")
+    async def _with_paths(self, pull: PullRequest, spec: Spec) -> tuple[PullRequest, Spec | None]:
+        """No spec where the forge does not say what is changed: whether it is wanted cannot be told in this round."""
         try:
-            spec = self._alike.get(source) or parse(source, revision)
-        except DocumentError as error:
-            return SpecProblem(str(error))
-        self._alike[source] = spec
-        for path in spec.files():
-            if await self._forge.read_file(repo, revision, path, 0) is None:
-                return SpecProblem(
-                    f"{FILE} at {revision[:7]} names {path}, which is not a file there (a link is none)."
-                )
-        if refused := why_refused(spec, self._allowed, self._kubernetes):
-            return SpecProblem(f"{FILE} at {revision[:7]}: {refused}")
-        return spec
+            return replace(pull, paths=await self._forge.changed_paths(pull)), spec
+        except (Unavailable, Refused) as error:
+            log.warning("its files could not be read", pull=str(pull.key), reason=error.reason)
+            return pull, None
 
-
-def why_refused(spec: Spec, allowed: Allowed, kubernetes: Kubernetes | None = None) -> str:
-    """What the policy does not allow of a spec, or the platform cannot do; empty where all is well.
-
-    `kubernetes` is None on the embedded platform.
-    """
-    if refused := _not_allowed(spec, allowed):
-        return refused
-    return _not_local(spec) if kubernetes is None else _not_on_a_cluster(spec, kubernetes)
-
-
-def _not_allowed(spec: Spec, allowed: Allowed) -> str:
-    if len(spec.services) > allowed.services:
-        return f"it has {len(spec.services)} services; the policy allows {allowed.services}"
-    for name, service in spec.services.items():
-        if service.build is not None and not allowed.build:
-            return f"service `{name}` has a `build`, which the policy does not allow"
-        if service.resources.memory > allowed.memory:
-            return f"service `{name}` asks for more memory than the policy allows ({allowed.memory:,} bytes)"
-    kinds = {check.kind for checks in spec.checks.suites().values() for check in checks}
-    if "command" in kinds and not allowed.command_checks:
-        return "it has `command` checks, which the policy does not allow"
-    if "browser" in kinds and not allowed.browser_checks:
-        return "it has `browser` checks, which the policy does not allow"
-    return ""
-
-
-def _not_local(spec: Spec) -> str:
-    if spec.deploy is not None:
-        return "it has a `deploy`; this platform applies no manifests"
-    for name, service in spec.services.items():
-        if service.command is None:
-            return f"service `{name}` has no `command`; this platform does not run images"
-    if named := _images_of_checks(spec):
-        return f"check `{next(iter(named))}` has an `image`; this platform does not run images"
-    if spec.postgres is not None and spec.postgres.image is not None and spec.postgres.seed is None:
-        return "the database is an `image` without a `seed`; this platform does not run images"
-    return ""
-
-
-def _not_on_a_cluster(spec: Spec, kubernetes: Kubernetes) -> str:
-    if spec.deploy is not None and not kubernetes.manifests:
-        return "it has a `deploy`, which the policy does not allow (`kubernetes.manifests`)"
-    for what, image in _images(spec):
-        if refused := images.why_not(image, kubernetes.registries):
-            return f"{what}: {refused}"
-    if kubernetes.images.runner is None and (homeless := _without_image(spec)):
-        return f"{homeless} has a `command` and no `image`, and the policy names none (`kubernetes.images.runner`)"
-    postgres = spec.postgres
-    if postgres and postgres.image and postgres.seed is None and kubernetes.databases.isolation == "server":
-        return "the database is an `image` without a `seed`; here one server has all databases, and needs a `seed`"
-    return ""
-
-
-def _images(spec: Spec) -> list[tuple[str, str]]:
-    """Every image that a spec names, after what it is for."""
-    services = [(f"service `{name}`", service.image) for name, service in spec.services.items()]
-    checks = [(f"check `{name}`", image) for name, image in _images_of_checks(spec).items()]
-    database = [("the database", spec.postgres.image if spec.postgres else None)]
-    return [(what, image) for what, image in (*services, *checks, *database) if image is not None]
-
-
-def _images_of_checks(spec: Spec) -> dict[str, str]:
-    """By check."""
-    checks = [check for suite in spec.checks.suites().values() for check in suite]
-    return {check.name: check.command.image for check in checks if check.command and check.command.image is not None}
-
-
-def _without_image(spec: Spec) -> str:
-    """The first thing that runs a command in a checkout, without saying in which image. Empty where nothing does.
-
-    A migration and a seed run in the image of a service, where one has any. Where a repository brings manifests, its
-    services run what stands there.
-    """
-    for name, service in spec.services.items():
-        if spec.deploy is None and service.image is None:
-            return f"service `{name}`"
-    if spec.postgres is None or any(service.image is not None for service in spec.services.values()):
-        return ""
-    if spec.postgres.migrate is not None:
-        return "`migrate`"
-    return "`seed`" if isinstance(spec.postgres.seed, SeedCommand) else ""
+    async def _awaited(self, pull: PullRequest, names: Collection[str]) -> Awaited | SpecProblem:
+        """Of checks that the head has to have passed before it is deployed. A forge without any is the spec's problem:
+        it would wait for ever."""
+        if not names:
+            return Awaited()
+        try:
+            checks = await self._forge.other_checks(pull, names)
+        except (Unavailable, Refused) as error:
+            log.warning("its checks could not be read", pull=str(pull.key), reason=error.reason)
+            return Awaited(unread=error.reason)
+        if checks is None:
+            return SpecProblem(f"{FILE} at {pull.head[:7]}: `trigger.after`: nobody but us reports checks here")
+        return Awaited(
+            missing=tuple(name for name in names if checks.get(name) not in {CheckStatus.SUCCESS, CheckStatus.FAILURE}),
+            failed=tuple(name for name in names if checks.get(name) is CheckStatus.FAILURE),
+        )

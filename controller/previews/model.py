@@ -1,6 +1,7 @@
 """The nouns of a preview environment. No behaviour that needs I/O or a clock."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -41,8 +42,48 @@ class PullRequest:
     draft: bool = False
     from_fork: bool = False
     labels: frozenset[str] = frozenset()
+    url: str = ""
+    """Its page on the forge; empty where the dashboard shows it."""
     paths: frozenset[str] | None = None
-    """The files it changes; None where the forge did not say."""
+    """The files it changes, asked of the forge only where the spec wants to know; None where they are not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What `git fetch` takes: a path or a URL. `header` (a secret) goes with every request to that URL."""
+
+    url: str
+    header: str = field(default="", repr=False)
+
+
+class Permission(StrEnum):
+    """What somebody may do in a repository, in GitHub's words."""
+
+    NONE = "none"
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+    @property
+    def may_write(self) -> bool:
+        return self in {Permission.WRITE, Permission.ADMIN}
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a forge told us unasked, once its signature was verified: which pull request to look at, and no more.
+
+    `asks` is what somebody pressed a button for, in the words of a command (`checks smoke`); `key` is None where any
+    pull request of the repository may have changed.
+    """
+
+    id: str
+    at: datetime
+    event: str
+    repo: str = ""
+    key: PreviewKey | None = None
+    asks: str = ""
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +204,8 @@ class DeployOrder:
     order: int = 0
     fresh_database: bool = False
     branch: str = ""
+    fork: bool = False
+    """Strangers' code: no secrets, no way out but DNS, a quota of its own."""
 
 
 class Verb(StrEnum):
@@ -180,6 +223,8 @@ class Verb(StrEnum):
     WAKE = "wake"
     LOGS = "logs"
     HELP = "help"
+    APPROVE = "approve"
+    """Lets one revision of a fork run. Its argument is that revision, whole."""
     APPROVE_REMOVAL = "approve-removal"
     """The operator's: lets a removal go on that was one of too many at once."""
 
@@ -211,6 +256,8 @@ class Wishes:
     deploy_order: int = 0
     reseed_order: int = 0
     check_order: int = 0
+    suite_orders: Mapping[str, int] = field(default_factory=dict)
+    """The latest order to run a suite again, by suite, where only that one was asked for."""
     up_order: int = 0
     """The latest order that brings a removed preview back."""
     rest_order: int = 0
@@ -218,7 +265,13 @@ class Wishes:
     """Whether the latest rest order was `sleep` rather than `wake`."""
     removal_approved: int = 0
     """The latest order that lets it be removed among many."""
+    approved: frozenset[str] = frozenset()
+    """Revisions of a fork that may run."""
     last_at: datetime | None = None
+
+    def checks_since(self, suite: str) -> int:
+        """The order that a run of the suite must not be older than."""
+        return max(self.check_order, self.suite_orders.get(suite, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,16 +285,29 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class SpecProblem:
-    """The spec at the head cannot be used; `text` is for the person who wrote it."""
+    """The spec at the head cannot be used; `text` is for the person who wrote it. `absent`: there is none."""
 
     text: str
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """What `trigger.after` has the head wait for, by name. All of it empty: for nothing, or nothing any more."""
+
+    missing: tuple[str, ...] = ()
+    """Not there yet, or under way."""
+    failed: tuple[str, ...] = ()
+    unread: str = ""
+    """Why the forge could not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """All that is known about one pull request when it is decided about.
 
-    `pull` is None where the forge did not say anything about it, which proves nothing.
+    `pull` is None where the forge did not say anything about it, which proves nothing. `stale`: the forge cannot be
+    read, and `pull` is what it said last; what runs is looked after, and nothing is removed for what may have changed.
     """
 
     key: PreviewKey
@@ -250,6 +316,17 @@ class Case:
     spec: Spec | SpecProblem | None = None
     wishes: Wishes = field(default_factory=Wishes)
     ending: Ending | None = None
+    stale: bool = False
+    awaited: Awaited = Awaited()
+
+
+class Forks(StrEnum):
+    """Whether pull requests from forks get previews."""
+
+    OFF = "off"
+    APPROVE = "approve"
+    """Each revision once somebody with write permission has approved it."""
+    ON = "on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +342,9 @@ class Rules:
     expire_after: timedelta = timedelta(days=3)
     max_life: timedelta = timedelta(days=14)
     """Nothing lives longer, pinned or not."""
-    forks: bool = False
+    forks: Forks = Forks.OFF
+    author_may: frozenset[Verb] = frozenset()
+    """Commands that the author of a pull request may give without write permission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,11 +402,15 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Nothing is done, and the pull request is told why. `until`, where set, is when to look again."""
+    """Nothing is done, and the pull request is told why. `until`, where set, is when to look again.
+
+    `quiet`: nobody there asked for a preview, so it is told only where something was told before.
+    """
 
     key: PreviewKey
     because: str
     until: datetime | None = None
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,15 @@ Creating and reaping are one decision, so they cannot disagree. The first row th
     pull request                    preview                     action
     ------------------------------  --------------------------  -----------------------------------------
     any                             terminating                 Hold (wait for the platform)
-    unknown to the forge            any                         none, until its longest life is over
+    unknown to the forge            any                         none, until its longest life is over (visited: Wake)
+    read last before an outage      any                         what runs is looked after; nothing new or removed
     closed, taken down, excluded,   any                         Remove (too many at once: Ask)
       or its time is up             none                        Hold, with the reason
+    open, of a fork, not approved   any                         Hold (ask for approval); what runs stays
     open, its spec is wrong         any                         Hold, with the line; what runs stays
     open, pushed a moment ago       none, or at another commit  Hold (another push may follow)
+    open, a check of `after` has    none, or at another commit  Hold (for the check); what runs stays
+      not succeeded
     open, at abc                    none                        Deploy abc (no free place: Hold)
     open, at abc                    at 123, whatever phase      Deploy abc
     open, at abc, redeploy asked    at abc, older order         Deploy abc again
@@ -26,11 +30,12 @@ Creating and reaping are one decision, so they cannot disagree. The first row th
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from fnmatch import fnmatchcase
 
 from controller.previews.commands import order_at
 from controller.previews.hosts import host_label
+from controller.previews.lifetime import last_activity, sleep_after, why_over
 from controller.previews.model import (
     Action,
     Ask,
@@ -38,6 +43,7 @@ from controller.previews.model import (
     CheckJob,
     Deploy,
     DeployOrder,
+    Forks,
     GiveUp,
     Hold,
     Phase,
@@ -74,25 +80,66 @@ def decide(case: Case, rules: Rules, now: datetime) -> Action | None:
     if preview is not None and preview.phase is Phase.TERMINATING:
         return Hold(case.key, preview.reason or "the old preview is being removed")
     if unwanted := why_unwanted(case, rules, now):
-        return Remove(case.key, preview.uid, unwanted) if preview else Hold(case.key, unwanted)
+        return Remove(case.key, preview.uid, unwanted) if preview else Hold(case.key, unwanted, quiet=_unasked(case))
     if pull is None:
-        return None
+        return _wake(case, preview) if preview else None
+    if needs_approval(case, rules):
+        return _keep(case, rules, now) or Hold(
+            case.key, f"it comes from a fork, and {short(pull.head)} is not approved"
+        )
     if not isinstance(case.spec, Spec):
-        return Hold(case.key, case.spec.text if case.spec else "its spec could not be read yet")
+        because = case.spec.text if case.spec else "its spec could not be read yet"
+        quiet = case.spec is not None and case.spec.absent and _unasked(case)
+        return _keep(case, rules, now) or Hold(case.key, because, quiet=quiet)
     if preview is None or preview.revision != pull.head:
+        if case.stale:
+            return _keep(case, rules, now) or Hold(case.key, "the forge cannot be read")
         return _deploy_when_quiet(case, pull, case.spec, rules, now)
     if case.wishes.deploy_order > preview.deploy_order:
         return Deploy(_order(case, pull, case.spec), "a person asked for it")
     return _tend(case, preview, case.spec, rules, now)
 
 
+def _unasked(case: Case) -> bool:
+    """It never had a preview, and nobody ever asked for one: its people need not hear of previews at all."""
+    return case.preview is None and case.ending is None and case.wishes.last_at is None
+
+
+def needs_approval(case: Case, rules: Rules) -> bool:
+    """Its head is strangers' code that nobody with write permission has let run."""
+    pull = case.pull
+    if pull is None or not pull.from_fork:
+        return False
+    return rules.forks is Forks.APPROVE and pull.head not in case.wishes.approved
+
+
 def _deploy_when_quiet(case: Case, pull: PullRequest, spec: Spec, rules: Rules, now: datetime) -> Action:
     quiet_at = pull.pushed_at + rules.quiet_period
     if now < quiet_at:
         return Hold(case.key, "it was pushed a moment ago; another push may follow", quiet_at)
+    if waits := why_waiting(case):
+        return _keep(case, rules, now) or Hold(case.key, waits)
     if case.preview is None:
         return Deploy(_order(case, pull, spec), "the pull request has no preview yet")
     return Deploy(_order(case, pull, spec), f"the preview runs {short(case.preview.revision)}")
+
+
+def why_waiting(case: Case) -> str:
+    """Why the head is not deployed yet; empty means that it waits for no check, whatever else it waits for."""
+    awaited = case.awaited
+    if awaited.unread:
+        return f"the checks it waits for could not be read: {awaited.unread}"
+    if awaited.failed:
+        return f"{_checks(awaited.failed)} failed; it waits until {_they(awaited.failed)} succeeded"
+    return f"it waits for {_checks(awaited.missing)}" if awaited.missing else ""
+
+
+def _checks(names: Sequence[str]) -> str:
+    return f"the check{'s' * (len(names) > 1)} {', '.join(f'`{name}`' for name in names)}"
+
+
+def _they(names: Sequence[str]) -> str:
+    return "they have" if len(names) > 1 else "it has"
 
 
 def _tend(case: Case, preview: Preview, spec: Spec, rules: Rules, now: datetime) -> Action | None:
@@ -107,6 +154,14 @@ def _tend(case: Case, preview: Preview, spec: Spec, rules: Rules, now: datetime)
             return _rest(case, preview) or _use(case, preview, spec, rules, now)
 
 
+def _keep(case: Case, rules: Rules, now: datetime) -> Action | None:
+    """What a preview needs where nothing is to be deployed or checked: to sleep and to wake."""
+    preview = case.preview
+    if preview is None or preview.phase not in {Phase.READY, Phase.SLEEPING}:
+        return None
+    return _rest(case, preview) or _wake(case, preview) or _doze(case, preview, rules, now)
+
+
 def _rest(case: Case, preview: Preview) -> Action | None:
     wishes = case.wishes
     if wishes.rest_order <= preview.rest_order:
@@ -119,18 +174,29 @@ def _rest(case: Case, preview: Preview) -> Action | None:
 def _use(case: Case, preview: Preview, spec: Spec, rules: Rules, now: datetime) -> Action | None:
     suite = next_suite(case, preview, spec)
     if preview.phase is Phase.SLEEPING:
-        if preview.last_visit is not None and preview.last_visit > preview.phase_since:
-            return Wake(case.key, preview.uid, preview.rest_order, "somebody visited it")
-        if suite and order_at(preview.phase_since) < case.wishes.check_order:
+        if suite and order_at(preview.phase_since) < case.wishes.checks_since(suite):
             return Wake(case.key, preview.uid, preview.rest_order, "its checks were asked for")
-        return None
+        return _wake(case, preview)
     if suite:
         because = "it became ready" if suite == next(iter(spec.checks.suites())) else "the suite before it passed"
-        return RunChecks(case.key, preview.uid, preview.revision, suite, case.wishes.check_order, because)
-    idle = sleep_after(case, rules)
-    if now - max(last_activity(case), preview.phase_since) > idle and not _checking(case, preview):
-        return Sleep(case.key, preview.uid, preview.rest_order, f"nobody came for {format_duration(idle)}")
+        return RunChecks(case.key, preview.uid, preview.revision, suite, case.wishes.checks_since(suite), because)
+    return _doze(case, preview, rules, now)
+
+
+def _wake(case: Case, preview: Preview) -> Action | None:
+    visited = preview.last_visit is not None and preview.last_visit > preview.phase_since
+    if preview.phase is Phase.SLEEPING and visited:
+        return Wake(case.key, preview.uid, preview.rest_order, "somebody visited it")
     return None
+
+
+def _doze(case: Case, preview: Preview, rules: Rules, now: datetime) -> Action | None:
+    idle = sleep_after(case, rules)
+    if preview.phase is not Phase.READY or now - max(last_activity(case), preview.phase_since) <= idle:
+        return None
+    if _checking(case, preview):
+        return None
+    return Sleep(case.key, preview.uid, preview.rest_order, f"nobody came for {format_duration(idle)}")
 
 
 def next_suite(case: Case, preview: Preview, spec: Spec) -> str:
@@ -149,7 +215,7 @@ def current_job(case: Case, preview: Preview, suite: str) -> CheckJob | None:
     jobs = [
         job
         for job in preview.jobs
-        if (job.suite, job.revision) == (suite, preview.revision) and job.order >= case.wishes.check_order
+        if (job.suite, job.revision) == (suite, preview.revision) and job.order >= case.wishes.checks_since(suite)
     ]
     return jobs[-1] if jobs else None
 
@@ -161,19 +227,23 @@ def _checking(case: Case, preview: Preview) -> bool:
 def why_unwanted(case: Case, rules: Rules, now: datetime) -> str:
     """Why there should be no preview; empty means that there should, or that nothing proves otherwise."""
     pull, wishes = case.pull, case.wishes
-    if pull is None:
-        return _why_over(case, rules, now)
-    if not pull.is_open:
-        return "the pull request was merged" if pull.merged else "the pull request was closed"
-    if pull.from_fork and not rules.forks:
-        return "pull requests from forks get no preview here"
-    if wishes.down:
+    if pull is not None and wishes.down and pull.is_open:
         return f"{wishes.down_by} took it down"
+    if pull is None or case.stale:
+        return why_over(case, rules, now)
+    if not pull.is_open:
+        return why_closed(pull)
+    if pull.from_fork and rules.forks is Forks.OFF:
+        return "pull requests from forks get no preview here"
     if isinstance(case.spec, Spec) and (excluded := _why_excluded(pull, case.spec.trigger)):
         return excluded
     if case.preview is None and case.ending is not None and not _came_back(case, pull):
         return case.ending.because
-    return _why_over(case, rules, now)
+    return why_over(case, rules, now)
+
+
+def why_closed(pull: PullRequest) -> str:
+    return "the pull request was merged" if pull.merged else "the pull request was closed"
 
 
 def _why_excluded(pull: PullRequest, trigger: Trigger) -> str:
@@ -196,62 +266,6 @@ def _came_back(case: Case, pull: PullRequest) -> bool:
     return pull.pushed_at > case.ending.at or case.wishes.up_order > order_at(case.ending.at)
 
 
-def _why_over(case: Case, rules: Rules, now: datetime) -> str:
-    ends = expires_at(case, rules)
-    if ends is None or now <= ends:
-        return ""
-    longest = _life_over_at(case, rules)
-    if longest is not None and now > longest:
-        age = format_duration(_longest_life(case, rules))
-        return f"it was {age} old, the longest that a preview lives here"
-    return f"nobody pushed, commanded or visited for {format_duration(_expire_after(case, rules))}"
-
-
-def expires_at(case: Case, rules: Rules) -> datetime | None:
-    """When the preview will be removed if nothing happens; None where nothing will."""
-    ends = [_life_over_at(case, rules), _idle_over_at(case, rules)]
-    return min((end for end in ends if end is not None), default=None)
-
-
-def _idle_over_at(case: Case, rules: Rules) -> datetime | None:
-    if case.pull is None or case.wishes.pinned_by:
-        return None
-    idle_over = last_activity(case) + _expire_after(case, rules)
-    return max(idle_over, case.wishes.extended_until or idle_over)
-
-
-def _life_over_at(case: Case, rules: Rules) -> datetime | None:
-    return case.preview.created_at + _longest_life(case, rules) if case.preview else None
-
-
-def _longest_life(case: Case, rules: Rules) -> timedelta:
-    if case.wishes.pinned_by:
-        return rules.max_life
-    return _tighter(rules.max_life, case.spec.lifetime.max if isinstance(case.spec, Spec) else None)
-
-
-def _expire_after(case: Case, rules: Rules) -> timedelta:
-    return _tighter(rules.expire_after, case.spec.lifetime.expire_after if isinstance(case.spec, Spec) else None)
-
-
-def sleep_after(case: Case, rules: Rules) -> timedelta:
-    return _tighter(rules.sleep_after, case.spec.lifetime.sleep_after if isinstance(case.spec, Spec) else None)
-
-
-def _tighter(policy: timedelta, spec: timedelta | None) -> timedelta:
-    return policy if spec is None else min(policy, spec)
-
-
-def last_activity(case: Case) -> datetime:
-    """The last push, command, or visit by a person. Our own checks do not count."""
-    moments = [
-        case.pull.pushed_at if case.pull else None,
-        case.wishes.last_at,
-        case.preview.last_visit if case.preview else None,
-    ]
-    return max(moment for moment in moments if moment is not None)
-
-
 def _order(case: Case, pull: PullRequest, spec: Spec) -> DeployOrder:
     seeded = case.preview.deploy_order if case.preview else 0
     return DeployOrder(
@@ -262,6 +276,7 @@ def _order(case: Case, pull: PullRequest, spec: Spec) -> DeployOrder:
         order=case.wishes.deploy_order,
         fresh_database=case.wishes.reseed_order > seeded,
         branch=pull.branch,
+        fork=pull.from_fork,
     )
 
 

@@ -42,7 +42,7 @@ from controller.previews.model import (
 from controller.previews.people import People
 from controller.previews.plan import plan
 from controller.previews.say import Speaker
-from controller.previews.words import Words
+from controller.previews.words import ForgeHealth, Words
 from controller.settings import Allowed, Kubernetes
 
 log = structlog.get_logger()
@@ -93,8 +93,8 @@ class Reconciler:
         self._meter = meter
         self._clock = clock
         self._look = Look(forge, platform, history, setting.allowed, setting.kubernetes)
-        self._speaker = Speaker(forge, history, self._words)
-        self.people = People(forge, platform, history, self._speaker, clock, self.bell.ring)
+        self._speaker = Speaker(forge, history, self._words, clock)
+        self.people = People(forge, platform, history, self._speaker, setting.rules, clock, self.bell.ring)
         self._chronicle = Chronicle(history, meter, clock, self.bell.ring)
         self._hands = Hands(platform, history, self._chronicle, meter, clock)
         self._errands = Errands(self.bell.ring)
@@ -106,7 +106,7 @@ class Reconciler:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen(self._forge.bells))
                 group.create_task(self._listen(self._platform.bells))
-                group.create_task(self._listen(self._history.bells))
+                group.create_task(self._listen(self._history.bells, self._forge.doubt))
                 await self._go_round()
         finally:
             await self.close()
@@ -116,6 +116,10 @@ class Reconciler:
         await self._errands.close()
         await self.people.close()
         await self._chronicle.close()
+
+    def forge_health(self) -> ForgeHealth:
+        since = self._speaker.waiting_since()
+        return replace(self._forge.health(), lag=self._clock() - since if since else None)
 
     async def _go_round(self) -> None:
         loop, resync, whole_at = asyncio.get_running_loop(), self._setting.resync.total_seconds(), 0.0
@@ -132,10 +136,13 @@ class Reconciler:
             except Exception:
                 log.exception("a round failed")
 
-    async def _listen(self, bells: Callable[[], AsyncIterator[Ring]]) -> None:
+    async def _listen(
+        self, bells: Callable[[], AsyncIterator[Ring]], first: Callable[[Ring], None] = lambda _: None
+    ) -> None:
         while True:
             try:
                 async for who in bells():
+                    first(who)
                     self.bell.ring(who)
                     self.broadcast.tell(who)
             except (Unavailable, Refused) as error:
@@ -250,6 +257,8 @@ class Reconciler:
         return said
 
     def _has_news(self, case: Case, memory: Memory) -> bool:
+        if case.stale:
+            return False  # a forge that cannot be read is not spoken to either
         hold = self.holds.get(case.key)
         expecting = hold is None or hold.until is not None
         if case.preview is None and case.pull is not None and case.pull.is_open and expecting:
@@ -261,7 +270,9 @@ class Reconciler:
         return hold.because if hold else ""
 
     def _words(self, case: Case, hold: str) -> Words:
-        return report.words(case, hold, self._setting.rules, self._setting.dashboard)
+        words = report.words(case, hold, self._setting.rules, self._setting.dashboard)
+        held = self.holds.get(case.key)
+        return replace(words, quiet=held is not None and held.quiet)
 
 
 def _begun(order: DeployOrder, now: datetime) -> Preview:

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from controller.previews.check_report import ICONS, check_reports, failures, spec_check, table, why_not
 from controller.previews.commands import PREFIX
-from controller.previews.markdown import COMMENT_LIMIT, block, cut, fit, inline
+from controller.previews.lifetime import expires_at
+from controller.previews.markdown import COMMENT_LIMIT, block, fit, inline, one_line
 from controller.previews.model import (
     Case,
     Database,
@@ -21,7 +22,7 @@ from controller.previews.model import (
     SpecProblem,
     short,
 )
-from controller.previews.plan import current_job, expires_at
+from controller.previews.plan import current_job, needs_approval, next_suite, why_closed, why_waiting
 from controller.previews.spec import FILE, Spec
 from controller.previews.words import (
     DeploymentReport,
@@ -49,6 +50,8 @@ def state(case: Case, hold: str = "") -> State:
     preview = case.preview
     if preview is None:
         return _state_without_preview(case, hold)
+    if case.pull is not None and not case.pull.is_open and preview.phase is not Phase.TERMINATING:
+        return State("terminating", f"to be removed: {hold or why_closed(case.pull)}", "💤")
     match preview.phase:
         case Phase.TERMINATING:
             because = case.ending.because if case.ending else "it is being removed"
@@ -66,8 +69,7 @@ def state(case: Case, hold: str = "") -> State:
 
 def _state_without_preview(case: Case, hold: str) -> State:
     if case.pull is not None and not case.pull.is_open:
-        because = "the pull request was merged" if case.pull.merged else "the pull request was closed"
-        return State("removed", f"removed: {because}", "💤")
+        return State("removed", f"removed: {why_closed(case.pull)}", "💤")
     if case.ending is not None and hold == case.ending.because:
         return State("removed", f"removed: {hold}", "💤")
     if isinstance(case.spec, SpecProblem):
@@ -92,7 +94,7 @@ def _verdict(case: Case, preview: Preview) -> tuple[str, str]:
             return ICONS[run.outcome], why_not(run)
     if len(runs) < len(jobs):
         waiting = next(suite for suite, job in jobs.items() if not (job and job.run))
-        return "⏳", f"{waiting} checks are running" if jobs[waiting] else f"{waiting} checks are next"
+        return "⏳", f"{waiting} checks are running"  # or about to: not worth an edit of its own
     results = [result for run in runs for result in run.results]
     flaky = sum(result.flaky for result in results)
     count = len(results) - sum(result.skipped is not None for result in results)
@@ -112,20 +114,30 @@ def words(case: Case, hold: str, rules: Rules, dashboard: str) -> Words:
 
 
 def _never_mind(case: Case) -> bool:
-    """It is over, and it never had a preview to speak of."""
-    return case.pull is not None and not case.pull.is_open and case.preview is None and case.ending is None
+    """It is over, and it never had a preview to speak of; or that goes now, and will be spoken of when it is gone."""
+    if case.pull is None or case.pull.is_open:
+        return False
+    stands = case.preview is not None and case.preview.phase is not Phase.TERMINATING
+    return stands or (case.preview is None and case.ending is None)
 
 
 def comment(case: Case, hold: str, rules: Rules, dashboard: str) -> str:
     """The whole comment, at most 65,536 characters. What matters most stands first, so that cutting takes the least."""
     stands = state(case, hold)
-    parts = [f"{marker(case.key)}\n### {stands.icon} Preview {inline(stands.line)}"]
+    parts = [f"{marker(case.key)}\n### {stands.icon} Preview {inline(_calm(case, stands))}"]
     if case.preview is None or case.preview.phase is Phase.TERMINATING:
-        parts += [*_problem(case), *_way_back(case, stands)]
+        parts += [*_approval(case, rules), *_problem(case), *_way_back(case, stands)]
     else:
-        parts += [_where(case, case.preview, dashboard), *_problem(case), *_stuck(case.preview)]
+        parts += [_where(case, case.preview, dashboard), *_approval(case, rules), *_problem(case)]
+        parts += [*_waiting(case), *_stuck(case.preview)]
         parts += [*_checks(case, case.preview), *_about(case, case.preview, rules)]
     return fit(parts, COMMENT_LIMIT)
+
+
+def _calm(case: Case, stands: State) -> str:
+    """The line without the step that it is at: a comment that names each one is edited all the time."""
+    starts = case.preview is not None and case.preview.phase is Phase.STARTING
+    return "starting" if starts and case.preview and not case.preview.reason else stands.line
 
 
 def marker(key: PreviewKey) -> str:
@@ -143,11 +155,28 @@ def _where(case: Case, preview: Preview, dashboard: str) -> str:
     return f"**{preview.url}** · {at} · {page}{rest}"
 
 
+def _approval(case: Case, rules: Rules) -> list[str]:
+    """To be copied whole: a revision that only begins alike is not approved by it."""
+    if case.pull is None or not case.pull.is_open or not needs_approval(case, rules):
+        return []
+    runs = "What runs is left as it is" if case.preview else "Nothing of it runs yet"
+    look = "somebody with write permission has to look at the change, and then say (it counts for this revision only):"
+    approve = f"{PREFIX} approve {case.pull.head}"
+    return [f"`{short(case.pull.head)}` comes from a fork. {runs}: {look}", block(approve)]
+
+
 def _problem(case: Case) -> list[str]:
     if not isinstance(case.spec, SpecProblem):
         return []
     kept = "What runs is left as it is." if case.preview else "There is no preview until it is mended."
     return [f"`{FILE}` at the head cannot be used. {kept}", block(case.spec.text)]
+
+
+def _waiting(case: Case) -> list[str]:
+    waits = why_waiting(case)
+    if case.pull is None or not waits:
+        return []
+    return [f"`{short(case.pull.head)}` is not deployed yet: {inline(waits)}. What runs is left as it is."]
 
 
 def _stuck(preview: Preview) -> list[str]:
@@ -163,9 +192,8 @@ def _checks(case: Case, preview: Preview) -> list[str]:
     if not isinstance(case.spec, Spec):
         return []
     jobs = [job for suite in case.spec.checks.suites() if (job := current_job(case, preview, suite))]
-    if not jobs:
-        return []
-    return [table(jobs), *(part for job in jobs if job.run for part in failures(job.run))]
+    soon = next_suite(case, preview, case.spec) if preview.phase is Phase.READY else ""
+    return [*filter(None, [table(jobs, soon)]), *(part for job in jobs if job.run for part in failures(job.run))]
 
 
 def _about(case: Case, preview: Preview, rules: Rules) -> Iterator[str]:
@@ -212,7 +240,8 @@ def _way_back(case: Case, stands: State) -> list[str]:
     if case.pull is None or stands.word != "removed":
         return []
     if not case.pull.is_open:
-        return ["Everything it had is gone. Reopen the pull request to get a new one."]
+        again = "" if case.pull.merged else " Reopen the pull request to get a new one."
+        return [f"Everything it had is gone.{again}"]
     return [f"`{PREFIX} up` or a push brings it back, with a fresh database."]
 
 
@@ -225,10 +254,17 @@ def deployment(case: Case) -> DeploymentReport | None:
             return None
         revision = case.pull.head if case.pull else ""
         return DeploymentReport(
-            name, revision, DeploymentState.INACTIVE, "", cut(f"removed: {case.ending.because}", DESCRIPTION_LIMIT)
+            name, revision, DeploymentState.INACTIVE, "", one_line(f"removed: {case.ending.because}", DESCRIPTION_LIMIT)
         )
-    described = cut(state(case).line, DESCRIPTION_LIMIT)
+    described = one_line(_described(preview), DESCRIPTION_LIMIT)
     return DeploymentReport(name, preview.revision, _deployment_state(preview.phase), preview.url, described)
+
+
+def _described(preview: Preview) -> str:
+    """Of the phase alone: what the checks say stands elsewhere, and every other word would be one more status."""
+    if preview.phase is Phase.FAILED:
+        return f"failed: {preview.reason or 'it did not start'}"
+    return "starting" if preview.phase is Phase.STARTING else "ready"
 
 
 def _deployment_state(phase: Phase) -> DeploymentState:

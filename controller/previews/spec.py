@@ -10,14 +10,18 @@ from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from smoke.documents import Duration, Size, Strict, load
 from smoke.spec import Check, EnvName, FilePath, Suite, Words
 
 FILE = ".preview.yaml"
 
+OURS = "mayfly/"
+"""Begins the names of the checks that we report ourselves."""
+
 ServiceName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$")]
+CheckName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")]
 
 
 class Resources(Strict):
@@ -131,6 +135,19 @@ class Trigger(Strict):
     """Only these authors' pull requests; everybody's where empty."""
     paths: list[str] = []
     """Globs (`src/**`): only pull requests that change one of them; any where empty."""
+    after: list[CheckName] = Field([], max_length=10)
+    """Deployed once these checks of the head have succeeded: names of check runs (of GitHub Actions: of jobs, without
+    the workflow's), or contexts of commit statuses. Not ours, which come after it."""
+
+    @field_validator("after")
+    @classmethod
+    def _others_and_each_once(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if name.lower().startswith(OURS):
+                raise ValueError(f"`{name}` is a check of a preview, which is there only after it")
+            if names.count(name) > 1:
+                raise ValueError(f"`{name}` stands there twice")
+        return names
 
 
 class Lifetime(Strict):

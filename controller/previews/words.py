@@ -1,7 +1,7 @@
 """What can be said about a preview on a forge: one comment, check runs, a deployment. Shapes only; see `report`."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -26,7 +26,8 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """One suite, as it stands on a commit. `title` and `summary` are Markdown; `external_id` makes it idempotent."""
+    """One suite, as it stands on a commit. `title` is plain text, `summary` is Markdown; `external_id` makes it
+    idempotent."""
 
     name: str
     revision: str
@@ -61,11 +62,51 @@ class DeploymentReport:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """All that is said about one pull request at one moment. None: nothing (more) is said there."""
+    """All that is said about one pull request at one moment. None: nothing (more) is said there.
+
+    `quiet`: only where something was said before.
+    """
 
     comment: str | None = None
     checks: tuple[CheckReport, ...] = ()
     deployment: DeploymentReport | None = None
+    quiet: bool = False
+
+
+class Mood(StrEnum):
+    """What came of a command, for forges where a reaction to the comment says it."""
+
+    DONE = "done"
+    """Taken, and what it does shows elsewhere: a reaction is answer enough."""
+    TOLD = "told"
+    """It asked for words."""
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """To a comment, in Markdown."""
+
+    body: str
+    mood: Mood = Mood.TOLD
+
+
+@dataclass(frozen=True, slots=True)
+class ForgeHealth:
+    """How well the forge can be talked with, from memory: for metrics and `mayfly doctor`. All of it may be unknown."""
+
+    name: str
+    remaining: int | None = None
+    """Requests left of `limit` until `resets_at`, where the forge counts them (the least of several accounts)."""
+    limit: int | None = None
+    resets_at: datetime | None = None
+    waits_until: datetime | None = None
+    """Nothing is asked before; `why` says who wants that."""
+    why: str = ""
+    heard_at: datetime | None = None
+    """When the forge last told us something unasked."""
+    lag: timedelta | None = None
+    """How long the oldest of what is to be said has waited; None where nothing waits."""
 
 
 @dataclass(frozen=True, slots=True)

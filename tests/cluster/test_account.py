@@ -84,7 +84,7 @@ async def test_the_account_holds_the_lease_of_its_own_namespace(account):
 
 def test_the_account_reads_no_secret_of_another_namespace_by_listing_them(account):
     _, kubeconfig = account
-    for verb, kind in (("list", "secrets"), ("create", "clusterroles"), ("create", "pods/exec"), ("get", "nodes")):
-        words = ["kubectl", "auth", "can-i", verb, kind, "--all-namespaces", "--kubeconfig", str(kubeconfig)]
+    for asked in ("list secrets", "create clusterroles", "create pods --subresource=exec", "get nodes"):
+        words = ["kubectl", "auth", "can-i", *asked.split(), "--all-namespaces", "--kubeconfig", str(kubeconfig)]
         said = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-        assert said.stdout.strip() == "no", f"{verb} {kind}: {said.stdout}{said.stderr}"
+        assert said.stdout.strip() == "no", f"{asked}: {said.stdout}{said.stderr}"

@@ -8,8 +8,10 @@ import pytest
 pytestmark = [pytest.mark.cluster, pytest.mark.processes, pytest.mark.timeout(900)]
 
 
-def test_the_whole_story_is_played_on_a_cluster(image):
-    words = [sys.executable, "-m", "controller", "demo", "--once", "--platform", "kubernetes", "--image", image]
+@pytest.mark.parametrize("forge", ["git", "fake-github"])
+def test_the_whole_story_is_played_on_a_cluster(image, forge):
+    options = ["--once", "--forge", forge, "--platform", "kubernetes", "--image", image]
+    words = [sys.executable, "-m", "controller", "demo", *options]
     played = subprocess.run(words, capture_output=True, text=True, timeout=800, check=False)
     assert played.returncode == 0, played.stdout + played.stderr
     assert "10. everything stops" in played.stdout

@@ -19,6 +19,7 @@ from controller.previews.spec import Spec
 from controller.settings import Policy
 from tests.adapters.local.world import git
 from tests.asking import ask
+from tests.sources import from_folder
 
 APP = '''
 """Answers with its version and what its database holds. A word makes it misbehave."""
@@ -91,7 +92,7 @@ class ClusterWorld:
         self.platform = KubernetesPlatform(
             self.api,
             policy=self.policy,
-            source=lambda _repo: str(self.checkout),
+            source=from_folder(self.checkout),
             home=self.root / "home",
             databases=self.databases,
         )

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from controller.adapters.shared.sources import Sources
 from controller.errors import Refused, Unavailable
 from controller.ports import Conversations, Forge
 from controller.previews.model import PreviewKey
@@ -21,6 +23,7 @@ from controller.previews.words import (
     CheckStatus,
     DeploymentReport,
     DeploymentState,
+    Reply,
 )
 
 SOON = 30.0
@@ -84,9 +87,26 @@ class ForgeContract:
         assert (pull.key, pull.branch, pull.base, pull.title, pull.author) == (key, "feature", "main", "Add a", "ada")
         assert pull.is_open
         assert not pull.merged
-        assert pull.paths == frozenset({"a.txt"})
+        assert not pull.from_fork
         assert len(pull.head) == 40
         assert before <= pull.pushed_at <= datetime.now(UTC) + timedelta(seconds=2)
+
+    async def test_the_files_that_it_changes_are_told_when_asked_for(self, world: World) -> None:
+        key = await world.open_pull("feature", {"a.txt": "a", "deep/in/b.txt": "b"})
+        [before] = await world.forge.open_pulls(world.repo)
+        await world.push(key, {"c.txt": "c"})
+        [after] = await world.forge.open_pulls(world.repo)
+        assert await world.forge.changed_paths(before) == frozenset({"a.txt", "deep/in/b.txt"})
+        assert await world.forge.changed_paths(after) == frozenset({"a.txt", "deep/in/b.txt", "c.txt"})
+
+    async def test_a_check_that_nobody_reported_is_not_told(self, world: World) -> None:
+        await world.open_pull("feature", {"a.txt": "a"})
+        [pull] = await world.forge.open_pulls(world.repo)
+        assert not await world.forge.other_checks(pull, ["build"])
+
+    async def test_who_works_there_may_write(self, world: World) -> None:
+        await world.open_pull("feature")
+        assert (await world.forge.permission(world.repo, "ada")).may_write
 
     async def test_a_push_moves_the_head_and_keeps_the_number(self, world: World) -> None:
         key = await world.open_pull("feature")
@@ -155,9 +175,9 @@ class ForgeContract:
         key = await world.open_pull("feature")
         first = await world.forge.comment(key, "ada", "/preview pin")
         second = await world.forge.comment(key, "bob", "/preview help")
-        await world.forge.answer(key, first, "pinning")
-        await world.forge.answer(key, second, "help")
-        await world.forge.answer(key, first, "pinned")
+        await world.forge.answer(key, first, Reply("pinning"))
+        await world.forge.answer(key, second, Reply("help"))
+        await world.forge.answer(key, first, Reply("pinned"))
         answers = {
             entry.answers: entry.body for entry in (await world.forge.conversation(key)).entries if entry.answers
         }
@@ -167,7 +187,7 @@ class ForgeContract:
         key = await world.open_pull("feature")
         await world.forge.say(key, "ready")
         first = await world.forge.comment(key, "ada", "/preview pin")
-        await world.forge.answer(key, first, "pinned")
+        await world.forge.answer(key, first, Reply("pinned"))
         second = await world.forge.comment(key, "bob", "thanks")
         comments = await world.forge.comments(key)
         assert [(comment.id, comment.author, comment.body) for comment in comments] == [
@@ -221,15 +241,28 @@ class ForgeContract:
 
     async def test_a_forge_that_is_down_raises_and_tells_no_lies(self, world: World) -> None:
         key = await world.open_pull("feature")
-        head = (await world.forge.open_pulls(world.repo))[0].head
+        [pull] = await world.forge.open_pulls(world.repo)
         await world.break_it()
         with pytest.raises(Unavailable):
             await world.forge.open_pulls(world.repo)
         with pytest.raises(Unavailable):
             await world.forge.pull(key)
         with pytest.raises(Unavailable):
-            await world.forge.read_file(world.repo, head, ".preview.yaml", 100)
+            await world.forge.read_file(world.repo, pull.head, ".preview.yaml", 100)
         with pytest.raises(Unavailable):
             await world.forge.say(key, "hello")
         with pytest.raises(Unavailable):
             await world.forge.comments(key)
+        with pytest.raises(Unavailable):
+            await world.forge.changed_paths(pull)
+
+
+class SourceContract:
+    """Of a forge whose revisions are real ones."""
+
+    async def test_every_revision_of_an_open_one_can_be_fetched(self, world: World, tmp_path: Path) -> None:
+        key = await world.open_pull("feature", {"a.txt": "a"})
+        [before] = await world.forge.open_pulls(world.repo)
+        sources = Sources(tmp_path, world.forge.source, {})
+        for revision in (before.head, await world.push(key, {"a.txt": "b"})):
+            await sources.fetch(world.repo, revision, "a-preview")

@@ -30,6 +30,7 @@ from controller.previews.model import (
     Wishes,
 )
 from controller.previews.people import ONLY_ASKED
+from controller.previews.words import ForgeHealth
 from smoke.model import Attempt, CheckResult, Outcome, SuiteRun
 from tests.fakes.examples import NOON, PIXEL, a_head
 
@@ -61,6 +62,7 @@ class FakeDesk:
         self.artifacts: dict[tuple[PreviewKey, str, str], bytes] = {(READY, "smoke", "home page.png"): PIXEL}
         self.removals_waiting = 0
         self.why_alarmed = ""
+        self.health = ForgeHealth("git")
         self.approved_by = ""
         self.decided_by: list[tuple[PreviewKey, str, str, str]] = []
         """(key, words, actor, origin) of every accepted command; an origin stands here once."""
@@ -148,6 +150,10 @@ class FakeDesk:
         self.events.setdefault(key, []).append(Event(key, self.now, "decision", f"asked for `{verb}`", actor))
         self.put(_obey(card, verb, actor, self.now))
         return Answer(accepted=True, text=f"`{verb}`: done as you asked, @{actor}")
+
+    async def forge(self) -> ForgeHealth:
+        """From memory: it answers while everything is down."""
+        return self.health
 
     async def alarm(self) -> str:
         self._answer()

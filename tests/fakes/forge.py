@@ -10,35 +10,53 @@ It keeps the same promises as the real ones: `tests/contracts/forge.py` runs on 
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Comment, PreviewKey, PullRequest
-from controller.previews.words import CheckReport, Conversation, DeploymentReport, Entry
+from controller.previews.model import Comment, Permission, PreviewKey, PullRequest, Source
+from controller.previews.words import (
+    CheckReport,
+    CheckStatus,
+    Conversation,
+    DeploymentReport,
+    Entry,
+    ForgeHealth,
+    Mood,
+    Reply,
+)
 
 MAX_COMMENT = 65_536
 
 
 class FakeForge:
     """`down`: every call is Unavailable. `mute`: reading works, saying anything is Refused (a locked thread).
+    `patience`: saying anything is Unavailable, for so long. `spoken` is every version of the sticky comment.
 
     `half` and `empty` lie as a forge that misreads does: lists lose every other pull request, or all of them, while
-    reading one by number still tells the truth.
+    reading one by number still tells the truth. `others` is what others' checks say of a revision, by name; None: a
+    forge without any. Nobody is rung for when it changes.
     """
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.now = now
         self.down = False
         self.mute = False
+        self.patience: timedelta | None = None
+        self.spoken: list[str] = []
         self.half = False
         self.empty = False
         self.pulls: dict[PreviewKey, PullRequest] = {}
         self.entries: dict[PreviewKey, list[Entry]] = {}
         self.checks: dict[PreviewKey, dict[str, CheckReport]] = {}
         self.deployments: dict[PreviewKey, DeploymentReport] = {}
+        self.permissions = {"ada": Permission.WRITE, "bob": Permission.WRITE}
+        self.doubted: list[PreviewKey | None] = []
+        self.moods: dict[str, Mood] = {}
+        self.changed: dict[tuple[str, str], frozenset[str]] = {}
+        self.others: dict[str, dict[str, CheckStatus]] | None = {}
         self._repos: dict[str, int] = {}
         self._files: dict[tuple[str, str], dict[str, bytes]] = {}
         self._listeners: set[asyncio.Queue[PreviewKey | None]] = set()
@@ -73,8 +91,8 @@ class FakeForge:
         before = self._files.get((key.repo, pull.head), {})
         changed = {path: text.encode() for path, text in (files or {}).items()}
         self._files[key.repo, revision] = before | changed
-        paths = (pull.paths or frozenset()) | changed.keys()
-        self.pulls[key] = replace(pull, head=revision, pushed_at=self.now(), paths=paths)
+        self.changed[key.repo, revision] = self.changed.get((key.repo, pull.head), frozenset()) | changed.keys()
+        self.pulls[key] = replace(pull, head=revision, pushed_at=self.now())
         self.ring(key)
         return revision
 
@@ -126,20 +144,36 @@ class FakeForge:
         content = self._files[repo, revision].get(path)
         return None if content is None else content[: limit + 1]
 
-    def source(self, repo: str) -> str:
-        return f"/nowhere/{repo}.git"
+    async def changed_paths(self, pull: PullRequest) -> frozenset[str] | None:
+        self._reach(pull.key.repo)
+        return self.changed.get((pull.key.repo, pull.head), frozenset())
+
+    async def other_checks(self, pull: PullRequest, names: Collection[str]) -> Mapping[str, CheckStatus] | None:
+        self._reach(pull.key.repo)
+        if self.others is None:
+            return None
+        return {name: status for name, status in self.others.get(pull.head, {}).items() if name in names}
+
+    async def source(self, repo: str) -> Source:
+        return Source(f"/nowhere/{repo}.git")
+
+    async def permission(self, repo: str, person: str) -> Permission:
+        self._reach(repo)
+        return self.permissions.get(person, Permission.NONE)
 
     async def comments(self, key: PreviewKey) -> tuple[Comment, ...]:
         self._known(key)
         people = (entry for entry in self.entries.get(key, []) if not entry.sticky and not entry.answers)
         return tuple(Comment(entry.id, entry.author, entry.body, entry.created_at) for entry in people)
 
-    async def answer(self, key: PreviewKey, to: str, body: str) -> None:
-        self._may_say(key, body)
-        self._upsert(key, body, answers=to)
+    async def answer(self, key: PreviewKey, to: str, reply: Reply) -> None:
+        self._may_say(key, reply.body)
+        self.moods[to] = reply.mood
+        self._upsert(key, reply.body, answers=to)
 
     async def say(self, key: PreviewKey, body: str) -> None:
         self._may_say(key, body)
+        self.spoken.append(body)
         self._upsert(key, body, sticky=True)
 
     async def report_check(self, key: PreviewKey, report: CheckReport) -> None:
@@ -158,6 +192,12 @@ class FakeForge:
                 yield await listener.get()
         finally:
             self._listeners.discard(listener)
+
+    def doubt(self, key: PreviewKey | None) -> None:
+        self.doubted.append(key)
+
+    def health(self) -> ForgeHealth:
+        return ForgeHealth("fake")
 
     async def conversation(self, key: PreviewKey) -> Conversation:
         self._known(key)
@@ -187,6 +227,8 @@ class FakeForge:
         self._known(key)
         if self.mute:
             raise Refused("the conversation is locked")
+        if self.patience is not None:
+            raise Unavailable("too much at once", self.patience)
         if len(body) > MAX_COMMENT:
             raise Refused(f"a comment has at most {MAX_COMMENT} characters")
 

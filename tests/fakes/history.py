@@ -3,10 +3,11 @@
 import copy
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from controller.errors import Unavailable
 from controller.previews.bells import Broadcast
-from controller.previews.model import Decision, Ending, Event, PreviewKey
+from controller.previews.model import Decision, Delivery, Ending, Event, PreviewKey
 from smoke.model import SuiteRun
 
 
@@ -20,6 +21,8 @@ class FakeHistory:
         self.kept_runs: dict[PreviewKey, list[tuple[int, SuiteRun]]] = {}
         self.kept_endings: dict[PreviewKey, Ending] = {}
         self.kept_words: dict[PreviewKey, dict[str, str]] = {}
+        self.kept_deliveries: dict[str, Delivery] = {}
+        self.kept_heads: dict[tuple[PreviewKey, str], datetime] = {}
         self.broadcast = Broadcast()
 
     def beside(self) -> "FakeHistory":
@@ -83,6 +86,28 @@ class FakeHistory:
         self._reach()
         if digests:
             self.kept_words.setdefault(key, {}).update(digests)
+
+    async def keep_deliveries(self, deliveries: Collection[Delivery]) -> frozenset[str]:
+        self._reach()
+        new = {one.id: one for one in deliveries if one.id not in self.kept_deliveries}
+        self.kept_deliveries.update(new)
+        for delivery in new.values():
+            self.broadcast.tell(delivery.key)
+        return frozenset(new)
+
+    async def asked(self) -> Mapping[PreviewKey, tuple[Delivery, ...]]:
+        self._reach()
+        found: dict[PreviewKey, list[Delivery]] = {}
+        for delivery in sorted(self.kept_deliveries.values(), key=lambda one: (one.at, one.id)):
+            if delivery.key and delivery.asks:
+                found.setdefault(delivery.key, []).append(delivery)
+        return {key: tuple(asked) for key, asked in found.items()}
+
+    async def first_seen(
+        self, heads: Mapping[tuple[PreviewKey, str], datetime]
+    ) -> Mapping[tuple[PreviewKey, str], datetime]:
+        self._reach()
+        return {head: self.kept_heads.setdefault(head, at) for head, at in heads.items()}
 
     def bells(self) -> AsyncIterator[PreviewKey | None]:
         return self.broadcast.changes()

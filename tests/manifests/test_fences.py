@@ -4,14 +4,14 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from controller.adapters.kubernetes import render
-from tests.manifests.wanted import EVERYTHING, PLACE, a_policy
+from controller.adapters.kubernetes import render, strangers
+from tests.manifests.wanted import EVERYTHING, PLACE, a_policy, everything, pod_of
 
 METADATA = ["169.254.169.254", "169.254.170.2", "fd00:ec2::254", "fe80::a9fe:a9fe", "100.100.100.200", "168.63.129.16"]
 
 
-def fence(policy=None, database_port=None, kind="NetworkPolicy"):
-    made = render.fences(PLACE, policy or a_policy(), database_port)
+def fence(policy=None, database_port=None, kind="NetworkPolicy", **more):
+    made = render.fences(PLACE, policy or a_policy(), database_port, **more)
     (found,) = (obj for obj in made if obj["kind"] == kind)
     return found
 
@@ -118,3 +118,50 @@ def test_the_account_of_pods_has_no_token_and_pulls_with_the_policys_secrets():
     assert account["metadata"]["name"] == "preview"
     assert account["automountServiceAccountToken"] is False
     assert account["imagePullSecrets"] == [{"name": "ghcr"}]
+
+
+FORK = strangers.policy(EVERYTHING, fork=True)
+"""The policy that lets others out, gives them pull secrets and much room, as it holds for a fork."""
+PODS = [obj for obj in everything() if "template" in obj.get("spec", {})]
+
+
+def test_strangers_reach_names_and_their_own_preview_and_nothing_else():
+    assert fence(FORK) == fence()
+    for address in ("10.1.2.3", "93.184.216.34", *METADATA):
+        assert not reaches(fence(FORK), address, 443), address
+
+
+def test_strangers_reach_the_server_for_all_at_its_address_and_port_alone():
+    policy = fence(FORK, 5432, database_at=("10.9.8.7/32", "2001:db8::7/128"))
+    assert reaches(policy, "10.9.8.7", 5432)
+    assert reaches(policy, "2001:db8::7", 5432)
+    for address, port in (("10.9.8.7", 443), ("10.9.8.8", 5432), ("93.184.216.34", 5432), ("2001:db8::8", 5432)):
+        assert not reaches(policy, address, port), (address, port)
+
+
+@pytest.mark.parametrize("address", METADATA)
+def test_a_database_is_never_at_the_metadata_address(address):
+    cidr = f"{address}/{ip_address(address).max_prefixlen}"
+    assert fence(FORK, 80, database_at=(cidr,)) == fence()
+
+
+def test_strangers_have_an_account_without_token_or_pull_secrets():
+    account = fence(FORK, kind="ServiceAccount")
+    assert account["automountServiceAccountToken"] is False
+    assert "imagePullSecrets" not in account
+
+
+def test_strangers_take_no_more_than_the_policy_has_for_them():
+    hard = fence(FORK, kind="ResourceQuota")["spec"]["hard"]
+    assert (hard["requests.cpu"], hard["limits.memory"], hard["pods"]) == ("2000m", "4096Mi", "15")
+    assert hard["requests.storage"] == "5120Mi"
+
+
+def test_nobodys_code_is_held_to_the_fences_of_strangers_but_theirs():
+    assert strangers.policy(EVERYTHING, fork=False) is EVERYTHING
+
+
+@pytest.mark.parametrize("obj", PODS, ids=lambda obj: f"{obj['kind']} {obj['metadata']['name']}")
+def test_no_pod_has_a_token(obj):
+    assert pod_of(obj)["automountServiceAccountToken"] is False
+    assert pod_of(obj)["serviceAccountName"] == "preview"

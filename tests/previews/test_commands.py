@@ -51,7 +51,7 @@ def test_what_is_read_in_a_comment(body, expected):
         ("/preview xyzzy", "`/preview xyzzy` is not a command. `/preview help` lists what there is."),
         ("/preview extend", "`/preview extend` needs to know for how long: `/preview extend 2d`."),
         ("/preview extend soon", "`/preview extend` needs to know for how long: `/preview extend 2d`."),
-        ("/preview a`b<c>\x00", "`/preview ab<c>` is not a command. `/preview help` lists what there is."),
+        ("/preview a`b<c>\x00", "``/preview a`b<c>`` is not a command. `/preview help` lists what there is."),
         ("/preview approve-removal", "`/preview approve-removal` is not a command. Did you mean"),
     ],
 )

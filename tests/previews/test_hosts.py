@@ -13,6 +13,7 @@ from controller.previews.spec import Spec
     [
         pytest.param(DEFAULT_PATTERN, "shop", "pr-7-shop", id="what fits is left as it is"),
         pytest.param("pr-{number}-{service}-{repo}", "shop", "pr-7-web-shop", id="the service is put in"),
+        pytest.param(DEFAULT_PATTERN, "acme/shop", "pr-7-acme-shop", id="an owner stands before it"),
         pytest.param("pr-{number}-web", "shop", "pr-7-web", id="a pattern may leave out the repository"),
         pytest.param(DEFAULT_PATTERN, "Shop", "pr-7-shop-2192ec04", id="a capital letter is told apart"),
         pytest.param(DEFAULT_PATTERN, "my.shop", "pr-7-my-shop-a4105bd8", id="a dot is told apart from a hyphen"),

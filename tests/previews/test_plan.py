@@ -8,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.previews.commands import order_at
+from controller.previews.lifetime import expires_at
 from controller.previews.model import (
     Ask,
+    Awaited,
     Case,
     Deploy,
     Ending,
+    Forks,
     GiveUp,
     Hold,
     Phase,
@@ -27,11 +30,12 @@ from controller.previews.model import (
     Wake,
     Wishes,
 )
-from controller.previews.plan import decide, expires_at, plan
+from controller.previews.plan import decide, plan
 from tests.examples import ABC, CHECKED, DEF, KEY, NOON, SPEC, a_case, a_job, a_preview, a_pull, a_spec
 
 RULES = Rules()
 LATER = order_at(NOON)
+LATE = Awaited(missing=("build",))
 ENDED = Ending(KEY, "nobody pushed, commanded or visited for 3 days", NOON)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -181,6 +185,21 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
             id="paths that match",
         ),
         pytest.param(a_case(spec=a_spec("trigger: {paths: ['src/**']}")), Deploy, id="paths that are not known"),
+        pytest.param(a_case(awaited=LATE), Hold, id="a check that is not over"),
+        pytest.param(a_case(awaited=Awaited(failed=("build",))), Hold, id="a check that failed"),
+        pytest.param(a_case(awaited=Awaited(unread="502")), Hold, id="checks that could not be read"),
+        pytest.param(a_case(preview=a_preview(revision=DEF), awaited=LATE), Hold, id="the older one stays meanwhile"),
+        pytest.param(
+            a_case(preview=a_preview(revision=DEF, phase=Phase.SLEEPING, last_visit=NOON), awaited=LATE),
+            Wake,
+            id="the older one wakes meanwhile",
+        ),
+        pytest.param(
+            a_case(preview=a_preview(revision=DEF), awaited=LATE, wishes=Wishes(deploy_order=LATER, up_order=LATER)),
+            Hold,
+            id="nobody can ask it past a check",
+        ),
+        pytest.param(a_case(a_pull(is_open=False), a_preview(revision=DEF), awaited=LATE), Remove, id="closed waiting"),
     ],
 )
 def test_one_pull_request(case, expected):
@@ -197,6 +216,10 @@ def test_reasons_are_for_people():
         "down": decide(a_case(preview=a_preview(), wishes=Wishes(down=True, down_by="ada")), RULES, NOON),
         "push": decide(a_case(preview=a_preview(revision=DEF)), RULES, NOON),
         "slow": decide(a_case(preview=a_preview(phase=Phase.STARTING, phase_since=NOON - HOUR)), RULES, NOON),
+        "late": decide(a_case(awaited=LATE), RULES, NOON),
+        "late, two": decide(a_case(awaited=Awaited(missing=("build", "CI / image"))), RULES, NOON),
+        "red": decide(a_case(awaited=Awaited(missing=("lint",), failed=("build",))), RULES, NOON),
+        "unread": decide(a_case(awaited=Awaited(unread="GitHub does not work (502)")), RULES, NOON),
     }
     assert {name: action.because for name, action in reasons.items()} == {
         "closed": "the pull request was closed",
@@ -206,6 +229,10 @@ def test_reasons_are_for_people():
         "down": "ada took it down",
         "push": "the preview runs def5678",
         "slow": "it was not ready within 15 min",
+        "late": "it waits for the check `build`",
+        "late, two": "it waits for the checks `build`, `CI / image`",
+        "red": "the check `build` failed; it waits until it has succeeded",
+        "unread": "the checks it waits for could not be read: GitHub does not work (502)",
     }
 
 
@@ -312,6 +339,78 @@ class TestPlaces:
         ]
 
 
+FORK = a_pull(from_fork=True)
+APPROVED = Wishes(approved=frozenset({ABC}))
+OLDER = a_preview(revision=DEF, jobs=CHECKED)
+DOZING = a_preview(phase=Phase.SLEEPING, last_visit=NOON)
+
+
+@pytest.mark.parametrize(
+    ("case", "forks", "expected"),
+    [
+        pytest.param(a_case(FORK), Forks.OFF, Hold, id="off: none is made"),
+        pytest.param(a_case(FORK, OLDER), Forks.OFF, Remove, id="off: the one that was there goes"),
+        pytest.param(a_case(FORK), Forks.ON, Deploy, id="on: as any other"),
+        pytest.param(a_case(FORK), Forks.APPROVE, Hold, id="approve: it waits"),
+        pytest.param(a_case(FORK, wishes=APPROVED), Forks.APPROVE, Deploy, id="approve: the approved revision"),
+        pytest.param(
+            a_case(FORK, wishes=Wishes(approved=frozenset({DEF}))), Forks.APPROVE, Hold, id="another was approved"
+        ),
+        pytest.param(a_case(FORK, OLDER), Forks.APPROVE, Hold, id="the next push asks again, and what runs stays"),
+        pytest.param(
+            a_case(FORK, OLDER, wishes=Wishes(deploy_order=LATER)), Forks.APPROVE, Hold, id="redeploy is no way"
+        ),
+        pytest.param(a_case(FORK, OLDER, spec=SpecProblem("3")), Forks.APPROVE, Hold, id="nor is a wrong spec"),
+        pytest.param(
+            a_case(FORK, replace(DOZING, revision=DEF)), Forks.APPROVE, Wake, id="a visit wakes what was approved"
+        ),
+        pytest.param(
+            a_case(replace(FORK, pushed_at=NOON - 3 * HOUR), replace(OLDER, phase_since=NOON - 3 * HOUR)),
+            Forks.APPROVE,
+            Sleep,
+            id="what runs still falls asleep",
+        ),
+        pytest.param(a_case(replace(FORK, is_open=False), OLDER), Forks.APPROVE, Remove, id="a closed one is removed"),
+    ],
+)
+def test_strangers_code_runs_only_as_the_policy_says(case, forks, expected):
+    action = decide(case, Rules(forks=forks), NOON)
+    assert isinstance(action, expected)
+    if expected is Hold and forks is Forks.APPROVE:
+        assert action.because == "it comes from a fork, and abc1234 is not approved"
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        pytest.param(
+            a_case(a_pull(is_open=False), a_preview(jobs=CHECKED)), type(None), id="closed, it was said before"
+        ),
+        pytest.param(
+            a_case(a_pull(pushed_at=NOON - 4 * DAY), a_preview(jobs=CHECKED, phase_since=NOON - DAY)),
+            Sleep,
+            id="idle: somebody may have pushed",
+        ),
+        pytest.param(a_case(), Hold, id="nothing new is made"),
+        pytest.param(a_case(preview=OLDER), Hold, id="nothing is moved to a head that may have moved"),
+        pytest.param(a_case(preview=a_preview()), RunChecks, id="checks go on"),
+        pytest.param(
+            a_case(preview=a_preview(phase=Phase.STARTING, phase_since=NOON - HOUR)), GiveUp, id="a start ends"
+        ),
+        pytest.param(a_case(preview=DOZING), Wake, id="a visit wakes"),
+        pytest.param(a_case(None, DOZING), Wake, id="a visit wakes one of which nothing is known"),
+        pytest.param(a_case(None, a_preview()), type(None), id="one of which nothing is known is left alone"),
+        pytest.param(
+            a_case(preview=a_preview(), wishes=Wishes(down=True, down_by="ada")), Remove, id="a person took it down"
+        ),
+        pytest.param(a_case(preview=a_preview(created_at=NOON - 15 * DAY)), Remove, id="the longest life ends"),
+        pytest.param(a_case(spec=None, preview=a_preview()), Hold, id="a spec that is not known changes nothing"),
+    ],
+)
+def test_while_the_forge_cannot_be_read_what_runs_goes_on(case, expected):
+    assert isinstance(decide(replace(case, stale=True), Rules(), NOON), expected)
+
+
 def apply(action, world):
     """A platform in which everything starts at once."""
     match action:
@@ -355,6 +454,7 @@ wishes = st.builds(
     up_order=orders,
     rest_order=orders,
     resting=st.booleans(),
+    approved=st.sampled_from([frozenset(), frozenset({ABC})]),
 )
 pulls = st.builds(
     a_pull,
@@ -373,18 +473,27 @@ previews = st.builds(
     last_visit=st.sampled_from([None, NOON - timedelta(seconds=1)]),
     jobs=st.sampled_from([(), CHECKED, (a_job("smoke", "failed"),)]),
 )
+awaits = st.sampled_from([Awaited(), LATE, Awaited(failed=("build",)), Awaited(unread="502")])
 worlds = st.tuples(
-    st.dictionaries(keys, st.tuples(pulls, wishes, st.booleans())),
+    st.dictionaries(keys, st.tuples(pulls, wishes, st.booleans(), st.booleans(), awaits)),
     st.lists(previews, unique_by=lambda preview: preview.key),
 )
-LOOSE = Rules(max_removals=99)
+LOOSE = Rules(max_removals=99, forks=Forks.APPROVE)
 
 
 def cases_of(open_pulls, world):
     """What `look` would read: every pull request, and every preview whose pull request the forge does not know."""
     found = {
-        key: Case(key, replace(pull, key=key), world.get(key), SPEC if good else SpecProblem("line 3"), wish)
-        for key, (pull, wish, good) in open_pulls.items()
+        key: Case(
+            key,
+            replace(pull, key=key),
+            world.get(key),
+            SPEC if good else SpecProblem("3"),
+            wish,
+            stale=stale,
+            awaited=Awaited() if key in world and world[key].revision == pull.head else awaited,
+        )
+        for key, (pull, wish, good, stale, awaited) in open_pulls.items()
     }
     return [*found.values(), *(Case(key, None, world[key]) for key in world.keys() - found.keys())]
 
@@ -413,10 +522,33 @@ def test_it_converges_in_a_world_where_nothing_ever_starts(some):
     assert [action for action in rest if not isinstance(action, Hold)] == []
 
 
+@given(worlds)
+def test_what_nobody_approved_is_never_deployed_checked_or_woken_for_its_checks(some):
+    open_pulls, some_previews = some
+    world = {preview.key: preview for preview in some_previews}
+    for action in plan(cases_of(open_pulls, world), world.values(), LOOSE, NOON):
+        if isinstance(action, Deploy | RunChecks):
+            pull, wish, *_ = open_pulls[action.key]
+            assert not pull.from_fork or pull.head in wish.approved
+            assert not isinstance(action, Deploy) or action.order.fork == pull.from_fork
+
+
+@given(worlds)
+def test_what_waits_for_a_check_is_not_deployed_and_what_runs_stays(some):
+    open_pulls, some_previews = some
+    world = {preview.key: preview for preview in some_previews}
+    cases = {case.key: case for case in cases_of(open_pulls, world)}
+    for action in plan(cases.values(), world.values(), LOOSE, NOON):
+        if isinstance(action, Deploy):
+            assert cases[action.key].awaited == Awaited()
+        if isinstance(action, Remove):
+            assert decide(replace(cases[action.key], awaited=Awaited()), LOOSE, NOON) == action
+
+
 @given(worlds, st.integers(0, 4))
 def test_never_more_new_previews_than_places(some, limit):
     open_pulls, _ = some
-    actions = plan(cases_of(open_pulls, {}), [], Rules(max_alive=limit), NOON)
+    actions = plan(cases_of(open_pulls, {}), [], Rules(max_alive=limit, forks=Forks.ON), NOON)
     assert sum(isinstance(action, Deploy) for action in actions) <= limit
 
 

@@ -9,6 +9,7 @@ from controller.previews.markdown import COMMENT_LIMIT, SUMMARY_LIMIT
 from controller.previews.model import (
     Database,
     Ending,
+    Forks,
     Phase,
     Rules,
     Service,
@@ -18,6 +19,7 @@ from controller.previews.model import (
     StepState,
     Wishes,
 )
+from controller.previews.plan import decide
 from controller.previews.report import comment, deployment, state, words
 from controller.previews.words import Annotation, CheckStatus, DeploymentState, Words
 from smoke.model import Attempt, CheckResult, Outcome
@@ -140,7 +142,7 @@ def test_a_merged_pull_request_says_that_everything_is_gone():
 <!-- mayfly shop#7 -->
 ### 💤 Preview removed: the pull request was merged
 
-Everything it had is gone. Reopen the pull request to get a new one."""
+Everything it had is gone."""
     )
 
 
@@ -208,7 +210,7 @@ def test_a_wrong_spec_is_a_failed_check_of_its_commit():
             "sleeping | asleep, a visit wakes it · all 2 checks passed",
             id="asleep",
         ),
-        pytest.param(a_case(preview=a_preview()), "", "ready | ready · smoke checks are next", id="not yet checked"),
+        pytest.param(a_case(preview=a_preview()), "", "ready | ready · smoke checks are running", id="not yet checked"),
         pytest.param(
             a_case(preview=a_preview(jobs=(a_job(run=None),))),
             "",
@@ -362,3 +364,45 @@ def test_everything_hostile_stays_text_and_everything_oversized_fits():
     assert "@everyone" not in outside
     assert report.comment.startswith("<!-- mayfly shop#7 -->\n### ❌ Preview ready · smoke failed: 0 ")
     assert "rest is on the dashboard" in report.comment
+
+
+FORK = a_pull(from_fork=True)
+ASKING = Rules(forks=Forks.APPROVE)
+
+
+def test_a_fork_is_told_who_has_to_say_what():
+    case = a_case(FORK)
+    hold = decide(case, ASKING, NOON).because
+    assert (
+        comment(case, hold, ASKING, DASHBOARD)
+        == f"""\
+<!-- mayfly shop#7 -->
+### ⏳ Preview no preview: it comes from a fork, and abc1234 is not approved
+
+`abc1234` comes from a fork. Nothing of it runs yet: somebody with write permission has to look at the change, \
+and then say (it counts for this revision only):
+
+```text
+/preview approve {ABC}
+```"""
+    )
+
+
+def test_a_push_to_a_fork_asks_again_while_the_approved_revision_runs():
+    case = a_case(FORK, a_preview(revision=DEF), wishes=Wishes(approved=frozenset({DEF})))
+    said = comment(case, "", ASKING, DASHBOARD)
+    assert "at `def5678` (the head is `abc1234`)" in said
+    assert "`abc1234` comes from a fork. What runs is left as it is: somebody" in said
+    assert f"\n/preview approve {ABC}\n" in said
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(a_case(FORK, wishes=Wishes(approved=frozenset({ABC}))), id="approved"),
+        pytest.param(a_case(replace(FORK, is_open=False), ending=Ending(KEY, "closed", NOON)), id="closed"),
+        pytest.param(a_case(), id="not a fork"),
+    ],
+)
+def test_nobody_is_asked_to_approve_what_needs_no_approval(case):
+    assert "approve" not in comment(case, "", ASKING, DASHBOARD)

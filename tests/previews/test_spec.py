@@ -27,7 +27,7 @@ database:
     migrate: python db/migrate.py
 checks:
   smoke: [{name: home page, http: {path: /}}]
-trigger: {drafts: false, paths: ["src/**"]}
+trigger: {drafts: false, paths: ["src/**"], after: [build, CI / image (3.11)]}
 lifetime: {sleep_after: 30m, expire_after: 2 days, max: 1 week}
 url: pr-{number}-{service}
 """
@@ -44,6 +44,7 @@ def test_a_full_spec_is_read_as_written():
     assert spec.files() == ["db/schema.sql", "db/data.sql"]
     assert spec.lifetime.max == timedelta(weeks=1)
     assert list(spec.checks.suites()) == ["smoke"]
+    assert spec.trigger.after == ["build", "CI / image (3.11)"]
 
 
 def test_one_service_is_enough_and_all_else_has_a_default():
@@ -58,6 +59,11 @@ def test_one_service_is_enough_and_all_else_has_a_default():
 def test_a_seed_may_be_a_command_with_its_inputs():
     text = "services: {a: {command: x}}\ndatabase: {postgres: {seed: {command: python seed.py 3, inputs: [seed.py]}}}"
     assert parse(text, ABC).postgres.seed == SeedCommand(command="python seed.py 3", inputs=["seed.py"])
+
+
+def test_as_many_checks_with_as_long_names_as_there_may_be():
+    names = [f"{number}{'a' * 99}" for number in range(10)]
+    assert parse(f"services: {{a: {{command: x}}}}\ntrigger: {{after: {names}}}", ABC).trigger.after == names
 
 
 def test_services_start_after_those_they_depend_on():
@@ -101,6 +107,13 @@ def test_the_url_leads_to(services, main):
         ("services: {a: {command: x}}\nurl: pr-{number}-a.b", "should match pattern"),
         ("services: {a: {command: x}}\nlifetime: {max: soon}", "write it like `90s`"),
         ("services: {a: {command: x}}\ntriger: {}", "Did you mean `trigger`?"),
+        ("services: {a: {command: x}}\ntrigger: {after: [a, b, a]}", "`a` stands there twice"),
+        ("services: {a: {command: x}}\ntrigger: {after: [mayfly/smoke]}", "`mayfly/smoke` is a check of a preview"),
+        ("services: {a: {command: x}}\ntrigger: {after: [Mayfly/e2e]}", "`Mayfly/e2e` is a check of a preview"),
+        ("services: {a: {command: x}}\ntrigger: {after: ['']}", "should match pattern"),
+        ('services: {a: {command: x}}\ntrigger: {after: ["a\\nb"]}', "should match pattern"),
+        (f"services: {{a: {{command: x}}}}\ntrigger: {{after: [{'a' * 101}]}}", "should match pattern"),
+        (f"services: {{a: {{command: x}}}}\ntrigger: {{after: {list('abcdefghijk')}}}", "at most 10 items"),
         ("services: {a: {command: x, build: {command: make, outputs: [../x]}}}", "not a path inside the repository"),
         (
             "services: {a: {command: x}}\ndatabase: {postgres: {seed: [/etc/passwd]}}",

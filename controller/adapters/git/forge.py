@@ -1,7 +1,7 @@
 """The embedded forge: bare repositories in a folder, where every branch other than the main one is a pull request."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,8 +12,8 @@ from controller.adapters.git.pulls import Head, Record, is_draft
 from controller.adapters.git.repository import Look, Repository, exists, is_name
 from controller.adapters.git.setup import write_announced, write_hook
 from controller.errors import Unavailable
-from controller.previews.model import Comment, PreviewKey, PullRequest
-from controller.previews.words import CheckReport, Conversation, DeploymentReport
+from controller.previews.model import Comment, Permission, PreviewKey, PullRequest, Source
+from controller.previews.words import CheckReport, Conversation, DeploymentReport, ForgeHealth, Reply
 
 T = TypeVar("T")
 
@@ -45,14 +45,24 @@ class GitForge:
     async def read_file(self, repo: str, revision: str, path: str, limit: int) -> bytes | None:
         return await _in_thread(lambda: self._at(repo).read_file(revision, path, limit))
 
-    def source(self, repo: str) -> str:
-        return str(self._at(repo).path.absolute())
+    async def changed_paths(self, pull: PullRequest) -> frozenset[str] | None:
+        return await _in_thread(lambda: self._changed_paths(self._at(pull.key.repo), pull.head))
+
+    async def other_checks(self, pull: PullRequest, names: Collection[str]) -> None:
+        """Nobody but us reports checks here."""
+
+    async def source(self, repo: str) -> Source:
+        return Source(str(self._at(repo).path.absolute()))
+
+    async def permission(self, repo: str, person: str) -> Permission:
+        """Whoever can reach a forge of one machine may do everything there."""
+        return Permission.ADMIN
 
     async def comments(self, key: PreviewKey) -> tuple[Comment, ...]:
         return await _in_thread(lambda: self._thread(key).comments())
 
-    async def answer(self, key: PreviewKey, to: str, body: str) -> None:
-        await _in_thread(lambda: self._thread(key).answer(to, body))
+    async def answer(self, key: PreviewKey, to: str, reply: Reply) -> None:
+        await _in_thread(lambda: self._thread(key).answer(to, reply.body))
 
     async def say(self, key: PreviewKey, body: str) -> None:
         await _in_thread(lambda: self._thread(key).say(body))
@@ -65,6 +75,12 @@ class GitForge:
 
     def bells(self) -> AsyncIterator[PreviewKey | None]:
         return self._listener.bells()
+
+    def doubt(self, key: PreviewKey | None) -> None:
+        """Nothing of it is remembered."""
+
+    def health(self) -> ForgeHealth:
+        return ForgeHealth("git")
 
     async def conversation(self, key: PreviewKey) -> Conversation:
         return await _in_thread(lambda: self._thread(key).conversation())
@@ -106,6 +122,9 @@ class GitForge:
         record = record or repository.record(key.number)
         return None if record is None else _pull_request(repository, look, record)
 
+    def _changed_paths(self, repository: Repository, head: str) -> frozenset[str] | None:
+        return repository.paths(repository.look().refs.revision, head)
+
 
 def _pull_request(repository: Repository, look: Look, record: Record) -> PullRequest:
     head = look.refs.heads.get(record.branch, Head(""))
@@ -122,7 +141,6 @@ def _pull_request(repository: Repository, look: Look, record: Record) -> PullReq
         author=head.author,
         merged=record.merged,
         draft=is_draft(head.title),
-        paths=repository.paths(look.refs.revision, record.head) if record.is_open else None,
     )
 
 

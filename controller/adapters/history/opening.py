@@ -46,7 +46,7 @@ def migrate(engine: Engine, to: str = "head") -> None:
 
 
 def _prepare(url: URL) -> None:
-    if _is_sqlite(url):
+    if _is_sqlite(url) and not (url.database or "").startswith("file:"):  # a URI, which is no path
         try:
             Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

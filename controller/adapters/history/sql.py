@@ -8,23 +8,26 @@ import asyncio
 import itertools
 import sys
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Row, Table, and_, delete, select, update
+from sqlalchemy import ColumnElement, Row, Table, and_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from controller.adapters.history import tables
 from controller.adapters.history.connections import Connections
 from controller.adapters.history.fold import EVER, Fold, Rows
+from controller.adapters.history.ledger import Head, SqlLedger
+from controller.adapters.history.rows import clean, key_of, named, next_change, of, prune
 from controller.errors import Refused
-from controller.previews.model import Decision, Ending, Event, PreviewKey, Verb
+from controller.previews.model import Decision, Delivery, Ending, Event, PreviewKey, Verb
 from smoke.model import SuiteRun
 
+V = TypeVar("V")
 TIMELINE = 1000
 """Events kept of one preview; older ones go."""
 LISTENS_EVERY = timedelta(seconds=1)
@@ -33,12 +36,13 @@ RUNS = 200
 
 
 class SqlHistory:
-    """Implements `controller.ports.History`. Made by `open_history`."""
+    """Implements `controller.ports.History` and `Ledger`. Made by `open_history`."""
 
     def __init__(self, engine: AsyncEngine, place: str) -> None:
         self._place = place
         self._connections = Connections(engine, place)
         self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        self._ledger = SqlLedger(self._connections, self._insert)
         self._decisions = Fold(partial(self._since, tables.decisions), _add_decisions)
         self._endings = Fold(partial(self._since, tables.endings), _add_endings)
         self._said = Fold(partial(self._since, tables.said), _add_said)
@@ -48,12 +52,12 @@ class SqlHistory:
             return
         rows = [
             {
-                **_named(event.key),
+                **named(event.key),
                 "at": event.at,
-                "kind": _clean(event.kind),
-                "text": _clean(event.text),
-                "actor": _clean(event.actor),
-                "revision": _clean(event.revision),
+                "kind": clean(event.kind),
+                "text": clean(event.text),
+                "actor": clean(event.actor),
+                "revision": clean(event.revision),
             }
             for event in events
         ]
@@ -61,35 +65,32 @@ class SqlHistory:
         async def write(connection: AsyncConnection) -> None:
             await connection.execute(tables.events.insert(), rows)
             for key in {event.key for event in events}:
-                await _prune(connection, tables.events, _of(tables.events, key), TIMELINE)
+                await prune(connection, tables.events, of(tables.events, key), TIMELINE)
 
         await self._connections.write(write)
 
     async def timeline(self, key: PreviewKey, limit: int = 200) -> tuple[Event, ...]:
         query = (
-            select(tables.events)
-            .where(_of(tables.events, key))
-            .order_by(tables.events.c.id.desc())
-            .limit(max(limit, 0))
+            select(tables.events).where(of(tables.events, key)).order_by(tables.events.c.id.desc()).limit(max(limit, 0))
         )
         return tuple(
-            Event(_key(row), row.at, row.kind, row.text, row.actor, row.revision)
+            Event(key_of(row), row.at, row.kind, row.text, row.actor, row.revision)
             for row in reversed(await self._connections.read(query))
         )
 
     async def decide(self, decision: Decision) -> bool:
         row = {
-            **_named(decision.key),
+            **named(decision.key),
             "verb": decision.verb.value,
-            "actor": _clean(decision.actor),
+            "actor": clean(decision.actor),
             "at": decision.at,
-            "argument": _clean(decision.argument),
-            "because": _clean(decision.because),
-            "origin": _clean(decision.origin),
+            "argument": clean(decision.argument),
+            "because": clean(decision.because),
+            "origin": clean(decision.origin),
         }
 
         async def write(connection: AsyncConnection) -> bool:
-            numbered = {**row, "changed": await _next_change(connection)}
+            numbered = {**row, "changed": await next_change(connection)}
             for ordinal in itertools.count(decision.order):
                 if await self._kept(connection, {**numbered, "ordinal": ordinal}):
                     return True
@@ -103,23 +104,23 @@ class SqlHistory:
         return await self._decisions.now()
 
     async def record_run(self, key: PreviewKey, order: int, run: SuiteRun) -> bool:
-        row = {**_named(key), "suite": run.suite, "revision": run.revision, "ordinal": order}
+        row = {**named(key), "suite": run.suite, "revision": run.revision, "ordinal": order}
         body = run.to_json().decode()
         insert = self._insert(tables.runs).values(**row, body=body).on_conflict_do_nothing()
 
         async def write(connection: AsyncConnection) -> bool:
             if (await connection.execute(insert.returning(tables.runs.c.id))).first() is None:
                 return False
-            of = and_(_of(tables.runs, key), tables.runs.c.suite == run.suite)
-            await _prune(connection, tables.runs, of, RUNS)
+            of_suite = and_(of(tables.runs, key), tables.runs.c.suite == run.suite)
+            await prune(connection, tables.runs, of_suite, RUNS)
             return True
 
         return await self._connections.write(write)
 
     async def runs(self, key: PreviewKey, suite: str, limit: int = 50) -> tuple[SuiteRun, ...]:
-        of = and_(_of(tables.runs, key), tables.runs.c.suite == suite)
+        of_suite = and_(of(tables.runs, key), tables.runs.c.suite == suite)
         rows = await self._connections.read(
-            select(tables.runs.c.body).where(of).order_by(tables.runs.c.id.desc()).limit(max(limit, 0))
+            select(tables.runs.c.body).where(of_suite).order_by(tables.runs.c.id.desc()).limit(max(limit, 0))
         )
         try:
             return tuple(SuiteRun.from_json(row.body.encode()) for row in reversed(rows))
@@ -127,9 +128,9 @@ class SqlHistory:
             raise Refused(f"the history ({self._place}) holds a run that cannot be read: {error}") from error
 
     async def end(self, ending: Ending) -> None:
-        new = {"because": _clean(ending.because), "at": ending.at}
+        new = {"because": clean(ending.because), "at": ending.at}
         insert = self._insert(tables.endings)
-        await self._upsert(insert, [{**_named(ending.key), **new}], tables.endings.c.at <= insert.excluded.at)
+        await self._upsert(insert, [{**named(ending.key), **new}], tables.endings.c.at <= insert.excluded.at)
 
     async def endings(self) -> Mapping[PreviewKey, Ending]:
         return await self._endings.now()
@@ -138,18 +139,30 @@ class SqlHistory:
         return await self._said.now()
 
     async def remember_said(self, key: PreviewKey, digests: Mapping[str, str]) -> None:
-        rows = [{**_named(key), "channel": channel, "digest": digest} for channel, digest in digests.items()]
+        rows = [{**named(key), "channel": channel, "digest": digest} for channel, digest in digests.items()]
         if rows:
             await self._upsert(self._insert(tables.said), rows)
 
+    async def keep_deliveries(self, deliveries: Collection[Delivery]) -> frozenset[str]:
+        return await self._ledger.keep_deliveries(deliveries)
+
+    async def asked(self) -> Mapping[PreviewKey, tuple[Delivery, ...]]:
+        return await self._ledger.asked()
+
+    async def first_seen(self, heads: Mapping[Head, datetime]) -> Mapping[Head, datetime]:
+        return await self._ledger.first_seen(heads)
+
     async def bells(self) -> AsyncIterator[PreviewKey | None]:
-        known = await self.decisions()
+        decisions, told = await self.decisions(), await self._ledger.told()
         while True:
             await asyncio.sleep(LISTENS_EVERY.total_seconds())
-            before, known = known, await self.decisions()
-            if known is not before:
-                for key in [key for key, made in known.items() if made != before.get(key)]:
-                    yield key
+            decided, decisions = decisions, await self.decisions()
+            heard, told = told, await self._ledger.told()
+            own = self._ledger.own()
+            rings: set[PreviewKey | None] = set(_changed(decided, decisions))
+            rings |= {key if key.number else None for key in _changed(heard, told) if told[key] not in own}
+            for ring in rings:
+                yield ring
 
     async def close(self) -> None:
         await self._connections.close()
@@ -168,7 +181,7 @@ class SqlHistory:
         new = {column.name: column for column in insert.excluded if column.name not in at}
 
         async def write(connection: AsyncConnection) -> None:
-            changed = await _next_change(connection)
+            changed = await next_change(connection)
             statement = insert.values([{**row, "changed": changed} for row in rows])
             await connection.execute(statement.on_conflict_do_update(index_elements=at, set_=new, where=where))
 
@@ -180,10 +193,8 @@ class SqlHistory:
         )
 
 
-async def _next_change(connection: AsyncConnection) -> int:
-    """Numbers the write that follows. Others wait for this one to be committed: see `fold.py`."""
-    step = update(tables.changes).values(latest=tables.changes.c.latest + 1).returning(tables.changes.c.latest)
-    return int((await connection.execute(step)).scalar_one())
+def _changed(before: Mapping[PreviewKey, V], now: Mapping[PreviewKey, V]) -> Collection[PreviewKey]:
+    return () if now is before else [key for key, value in now.items() if value != before.get(key)]
 
 
 def _add_decisions(
@@ -198,41 +209,24 @@ def _add_decisions(
 
 
 def _add_endings(known: Mapping[PreviewKey, Ending], rows: Rows) -> dict[PreviewKey, Ending]:
-    return {**known, **{_key(row): Ending(_key(row), row.because, row.at) for row in rows}}
+    return {**known, **{key_of(row): Ending(key_of(row), row.because, row.at) for row in rows}}
 
 
 def _add_said(known: Mapping[PreviewKey, Mapping[str, str]], rows: Rows) -> dict[PreviewKey, Mapping[str, str]]:
     new: dict[PreviewKey, dict[str, str]] = {}
     for row in rows:
-        new.setdefault(_key(row), {})[sys.intern(row.channel)] = row.digest
+        new.setdefault(key_of(row), {})[sys.intern(row.channel)] = row.digest
     return {**known, **{key: {**known.get(key, {}), **words} for key, words in new.items()}}
 
 
 async def _has_decided(connection: AsyncConnection, decision: Decision) -> bool:
-    same = and_(_of(tables.decisions, decision.key), tables.decisions.c.origin == _clean(decision.origin))
+    same = and_(of(tables.decisions, decision.key), tables.decisions.c.origin == clean(decision.origin))
     return (await connection.execute(select(tables.decisions.c.ordinal).where(same))).first() is not None
-
-
-async def _prune(connection: AsyncConnection, table: Table, of: ColumnElement[bool], keep: int) -> None:
-    oldest = select(table.c.id).where(of).order_by(table.c.id.desc()).offset(keep).limit(1).scalar_subquery()
-    await connection.execute(delete(table).where(of, table.c.id <= oldest))
-
-
-def _of(table: Table, key: PreviewKey) -> ColumnElement[bool]:
-    return and_(table.c.repo == _clean(key.repo), table.c.number == key.number)
-
-
-def _named(key: PreviewKey) -> dict[str, str | int]:
-    return {"repo": _clean(key.repo), "number": key.number}
-
-
-def _key(row: Row[Any]) -> PreviewKey:
-    return PreviewKey(row.repo, row.number)
 
 
 def _decision(row: Row[Any]) -> Decision:
     return Decision(
-        key=_key(row),
+        key=key_of(row),
         order=row.ordinal,
         verb=_verb(row.verb),
         actor=row.actor,
@@ -248,7 +242,3 @@ def _verb(text: str) -> Verb:
         return Verb(text)
     except ValueError as error:
         raise Refused(f"the history holds the decision {text!r}, which this version of Mayfly does not know") from error
-
-
-def _clean(text: str) -> str:
-    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

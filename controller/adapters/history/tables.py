@@ -110,3 +110,30 @@ said = Table(
     _changed(),
     Index("said_changed", "changed"),
 )
+
+deliveries = Table(
+    "deliveries",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("repo", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("asks", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    _changed(),
+    Index("deliveries_changed", "changed"),
+    Index("deliveries_at", "at"),
+)
+"""`number` is 0 where the delivery is about no pull request in particular."""
+
+heads = Table(
+    "heads",
+    METADATA,
+    Column("id", _COUNTER, primary_key=True, autoincrement=True),
+    Column("repo", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    UniqueConstraint("repo", "number", "revision", name="a_head_is_seen_first_once"),
+)

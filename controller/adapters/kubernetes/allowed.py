@@ -34,15 +34,18 @@ _DOMAINS = {
 }
 """Of labels and annotations that only say something. Others are orders to whatever runs in the cluster: to copy a
 Secret from elsewhere, to make a DNS record, to lend an account of the cloud."""
+_WAYS_IN = {"Ingress", "HTTPRoute"}
 _WORDS = {"kubernetes.io/change-cause", "kubernetes.io/description", "kubernetes.io/metadata.name"}
 _SECRETS = ["Opaque", "kubernetes.io/tls", "kubernetes.io/basic-auth", "kubernetes.io/ssh-auth"]
 _SECRETS += ["kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg", ""]
 
 
-def why_not(obj: object, namespace: str, kubernetes: Kubernetes, **reach: Collection[str]) -> str:
+def why_not(
+    obj: object, namespace: str, kubernetes: Kubernetes, *, fork: bool = False, **reach: Collection[str]
+) -> str:
     """What is against an object; empty where nothing is. `reach`: `hosts` and `accounts`, as `Reach` has them."""
     try:
-        _object(obj, Reach(namespace, kubernetes, **reach))
+        _object(obj, Reach(namespace, kubernetes, fork=fork, **reach))
     except NotAllowed as error:
         return f"{title(obj)}: {error.reason}"
     except RecursionError:
@@ -56,13 +59,15 @@ def why_not_all(
     kubernetes: Kubernetes,
     hosts: Collection[str] = (),
     taken: Collection[str] = (),
+    *,
+    fork: bool = False,
 ) -> str:
     """The same for a set: `hosts` are the preview's, in full; `taken` are `names.identity` of objects that are ours."""
     if len(objects) > MAX_OBJECTS:
         return f"these are {len(objects):,} objects; a preview may have {MAX_OBJECTS}"
     accounts = {name for obj in objects if (name := _account(obj))}
     for obj in objects:
-        if refused := why_not(obj, namespace, kubernetes, hosts=hosts, accounts=accounts):
+        if refused := why_not(obj, namespace, kubernetes, fork=fork, hosts=hosts, accounts=accounts):
             return refused
     identities = [names.identity(obj) for obj in objects if isinstance(obj, dict)]
     secrets = (f"v1/Secret/{name}" for name in kubernetes.pull_secrets)
@@ -102,6 +107,8 @@ def _object(obj: object, reach: Reach) -> None:
         raise NotAllowed(
             f"a {kind[1][:80] or 'thing'} of {kind[0][:80] or 'no apiVersion'} is not allowed in a preview"
         )
+    if reach.fork and kind[1] in _WAYS_IN:
+        raise NotAllowed("a fork brings no way in of its own; leave it out, and the preview is reached all the same")
     keys, look = _KINDS[kind]
     only(found, {"apiVersion", "kind", "metadata", *keys}, kind[1])
     metadata(found.get("metadata"), "metadata", reach.namespace, ways.NGINX if kind[1] == "Ingress" else ())

@@ -28,6 +28,8 @@ class Reach:
     """Full host names of the preview."""
     accounts: Collection[str] = ()
     """ServiceAccounts of the set itself."""
+    fork: bool = False
+    """Strangers wrote it."""
 
 
 _POD = {
@@ -152,6 +154,8 @@ def _volume(volume: dict[str, Any], where: str, reach: Reach) -> None:
             raise NotAllowed(f"`{where}.{key}` is not allowed in a preview"[:300])
     _secret(mapping(volume.get("secret"), f"{where}.secret").get("secretName"), where, reach)
     if volume.get("image") is not None:
+        if reach.fork:  # nobody asks the registry whether it is public
+            raise NotAllowed(f"`{where}.image` is not allowed in a fork's preview")
         image(mapping(volume["image"], f"{where}.image").get("reference"), f"{where}.image.reference", reach)
     ephemeral = mapping(volume.get("ephemeral"), f"{where}.ephemeral")
     template = mapping(ephemeral.get("volumeClaimTemplate"), f"{where}.ephemeral.volumeClaimTemplate")

@@ -3,7 +3,7 @@
 Clouds hand out credentials to whoever asks a certain address; it is cut out of every block that has it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from controller.adapters.kubernetes.shapes import Obj
@@ -25,7 +25,7 @@ METADATA: tuple[Network, ...] = tuple(
         ),
     )
 )
-_ANYWHERE = ("0.0.0.0/0", "::/0")
+ANYWHERE = ("0.0.0.0/0", "::/0")
 _PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 """Where the addresses of Services are (RFC 1918, 6598, 4193)."""
 _NODE_CACHE = "169.254.20.10/32"
@@ -37,15 +37,15 @@ def dns() -> list[Obj]:
     return [*filter(None, map(_block, _PRIVATE)), {"cidr": _NODE_CACHE}]
 
 
-def egress(allowed: Sequence[Egress], database_port: int | None) -> list[Obj]:
-    """Rules for what the policy allows, and for a database at any address."""
+def egress(allowed: Sequence[Egress], database_port: int | None, database_at: Collection[str]) -> list[Obj]:
+    """Rules for what the policy allows, and for a database in these blocks."""
     rules = [_rule([rule.cidr], rule.ports) for rule in allowed]
     if database_port is not None:
-        rules.append(_rule(_ANYWHERE, [database_port]))
+        rules.append(_rule(database_at, [database_port]))
     return [rule for rule in rules if rule["to"]]
 
 
-def _rule(cidrs: Sequence[str], ports: Sequence[int]) -> Obj:
+def _rule(cidrs: Collection[str], ports: Sequence[int]) -> Obj:
     """To nowhere where only metadata is at those addresses; the rule must then be left out, as an empty `to` means
     everywhere."""
     to = [{"ipBlock": block} for cidr in cidrs if (block := _block(cidr))]

@@ -98,7 +98,8 @@ async def _read(cell: Cell, means: Means, deploy: Deploy) -> tuple[Obj, ...]:
     hosts = [_whole(means, host) for host in _hosts(cell).values()]
     ports = {name: service.port for name, service in record.order.spec.services.items() if service.port is not None}
     taken = sorted(cell.applied)
-    bounds = own.Bounds(cell.place, means.policy.kubernetes, record.deployed, hosts, taken, services=ports)
+    fork, policy = record.order.fork, means.policy.kubernetes
+    bounds = own.Bounds(cell.place, policy, record.deployed, hosts, taken, services=ports, fork=fork)
     with tempfile.TemporaryDirectory(prefix="mayfly-manifests-") as folder:
         tree = Path(folder) / "tree"
         await means.sources.checkout(record.key.repo, record.order.revision, record.slug, tree)

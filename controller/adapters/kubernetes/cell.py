@@ -11,7 +11,7 @@ from typing import TypeVar
 from urllib.parse import quote, unquote, urlsplit
 from weakref import WeakValueDictionary
 
-from controller.adapters.kubernetes import names, record
+from controller.adapters.kubernetes import names, record, strangers
 from controller.adapters.kubernetes.api import DEPLOYMENT, JOB, NAMESPACE, POD, STATEFUL_SET, Api, Kind, Stale
 from controller.adapters.kubernetes.cache import Cache
 from controller.adapters.kubernetes.kinds import SECRET
@@ -25,7 +25,7 @@ from controller.adapters.shared.words import redact
 from controller.errors import Refused, Unavailable
 from controller.ports import Databases
 from controller.previews.model import Phase, PreviewKey, Step, StepState
-from controller.settings import Policy
+from controller.settings import Kubernetes, Policy
 
 Found = TypeVar("Found")
 WATCHED = (NAMESPACE, DEPLOYMENT, STATEFUL_SET, JOB, POD)
@@ -49,6 +49,8 @@ class Means:
     """Gives its services their addresses; see `Cell.addresses`."""
     seeding: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     """Held by the preview that seeds; the others that need the same seed wait."""
+    public: Registry = field(default_factory=strangers.registry)
+    """Asked for the images of strangers."""
 
     def url(self, host: str) -> str:
         return self.policy.url(host)
@@ -104,6 +106,11 @@ class Cell:
     @property
     def key(self) -> PreviewKey:
         return self.record.key
+
+    @property
+    def kubernetes(self) -> Kubernetes:
+        """The policy as it holds for this preview: a tighter one where strangers' code runs."""
+        return strangers.policy(self._means.policy.kubernetes, fork=self.record.order.fork)
 
     @property
     def place(self) -> Place:
@@ -241,7 +248,8 @@ class Cell:
 
     def show(self, *, reason: str, steps: tuple[Step, ...] | None = None) -> None:
         """What it waits for, at once; it is kept with whatever is saved next."""
-        known = replace(self.record, reason=self.redact(reason), steps=self.record.steps if steps is None else steps)
+        why = strangers.explained(reason, fork=self.record.order.fork)
+        known = replace(self.record, reason=self.redact(why), steps=self.record.steps if steps is None else steps)
         if known != self.record:
             self.record = known
             self._changed(self.key)

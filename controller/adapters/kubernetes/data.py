@@ -15,6 +15,7 @@ from controller.adapters.kubernetes import environment, names, own_server, rende
 from controller.adapters.kubernetes.api import JOB
 from controller.adapters.kubernetes.cell import Cell, Means
 from controller.adapters.kubernetes.prepare import apply
+from controller.adapters.kubernetes.record import Record
 from controller.adapters.kubernetes.shapes import Container, SecretKey
 from controller.adapters.shared.libpq import libpq
 from controller.adapters.shared.steps import StepFailed
@@ -58,27 +59,41 @@ async def _clone(cell: Cell, means: Means, postgres: Postgres) -> None:
 
 async def drop(cell: Cell, means: Means) -> None:
     """Of a server for all. One of the preview's own is pruned once the revision works, and forgotten now."""
-    if cell.record.database_name and means.databases is not None:
-        await means.databases.drop(cell.record.database_name)
+    await drop_on_server(cell.record, means.databases)
     if cell.record.database_name or cell.record.database_secret:
         none = replace(cell.record, database=None, database_name="", database_secret="", database_clean=False)
         await cell.save(replace(none, database_of=0, cloned=0, server_pod="", seeded=""))
 
 
+async def drop_on_server(record: Record, databases: Databases | None) -> None:
+    """Its database on a server for all, and the template that nobody else may clone."""
+    if databases is None:
+        return
+    if record.database_name:
+        await databases.drop(record.database_name)
+    if record.seeded:
+        await databases.drop_template(record.seeded)
+
+
 async def _digest(cell: Cell, means: Means, postgres: Postgres) -> str:
-    """Of all that decides what the seed makes; empty where the database begins empty."""
+    """Of all that decides what the seed makes; empty where the database begins empty. What a stranger's seed makes is
+    nobody else's, whatever it says of its inputs."""
     if postgres.seed is None:
         return ""
     command = postgres.seed.command if isinstance(postgres.seed, SeedCommand) else ()
     paths = postgres.seed.inputs if isinstance(postgres.seed, SeedCommand) else postgres.seed
     contents = await means.sources.object_ids(cell.key.repo, cell.record.order.revision, paths)
-    return hashlib.sha256(json.dumps([command, list(zip(paths, contents, strict=True))]).encode()).hexdigest()
+    whose = [cell.record.slug] if cell.record.order.fork else []
+    return hashlib.sha256(json.dumps([command, list(zip(paths, contents, strict=True)), *whose]).encode()).hexdigest()
 
 
 async def _make(cell: Cell, means: Means, databases: Databases, postgres: Postgres) -> None:
     name = cell.record.slug
-    await cell.save(replace(cell.record, database_name=name, database=None))
     seed = await _digest(cell, means, postgres)
+    own, before = seed if cell.record.order.fork else "", cell.record.seeded
+    if before and before != own:
+        await databases.drop_template(before)
+    await cell.save(replace(cell.record, database_name=name, database=None, seeded=own))
     seeded_in = await _ensure_template(cell, means, databases, postgres, seed) if seed else None
     async with cell.step("clone"):
         began = time.monotonic()
@@ -151,7 +166,7 @@ async def _others(cell: Cell, means: Means, seed: str) -> None:
 
 def loader(cell: Cell, means: Means, postgres: Postgres, secret: str) -> Container:
     """Fills the database whose URL is in the Secret."""
-    kubernetes, record = means.policy.kubernetes, cell.record
+    kubernetes, record = cell.kubernetes, cell.record
     if isinstance(postgres.seed, SeedCommand):
         url = {"DATABASE_URL": SecretKey(secret, environment.URL)}
         return environment.of_command(record, postgres.seed.command, means.url(record.order.host), kubernetes, url)
@@ -171,7 +186,7 @@ LIBPQ = ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE")
 
 
 async def _migrate(cell: Cell, means: Means, command: tuple[str, ...]) -> None:
-    record, kubernetes = cell.record, means.policy.kubernetes
+    record, kubernetes = cell.record, cell.kubernetes
     url = means.url(record.order.host)
     async with cell.step("migrate"):
         container = environment.of_command(record, command, url, kubernetes, environment.database(record))

@@ -43,6 +43,8 @@ class Bounds:
     """`names.identity` of objects that are ours."""
     services: Mapping[str, int] = field(default_factory=dict)
     """Services with their ports that have to be among the manifests."""
+    fork: bool = False
+    """Strangers wrote them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,14 @@ async def wanted(tree: Path, deploy: Deploy, values: Mapping[str, str], bounds: 
     """What to apply, in this order. Raises Refused as `manifests` does, and where something in it is not allowed."""
     found = await _found(tree, deploy, values)
     objects, place = [obj for _, obj in found], bounds.place
-    if refused := allowed.why_not_all(objects, place.namespace, bounds.kubernetes, bounds.hosts, bounds.taken):
+    if refused := allowed.why_not_all(
+        objects, place.namespace, bounds.kubernetes, bounds.hosts, bounds.taken, fork=bounds.fork
+    ):
         titles = {allowed.title(obj): name for name, obj in reversed(found)}
         name = titles.get(refused.partition(":")[0])
         raise Refused(f"{name}: {refused}" if name else refused)
     _mind_services(objects, bounds.services)
-    made = [own_placing.placed(obj, place, bounds.deploy, bounds.kubernetes) for obj in objects]
+    made = [own_placing.placed(obj, place, bounds.deploy, bounds.kubernetes, fork=bounds.fork) for obj in objects]
     return own_placing.in_order(made)
 
 

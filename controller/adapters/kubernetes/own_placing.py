@@ -27,8 +27,8 @@ def in_order(objects: Sequence[Obj]) -> tuple[Obj, ...]:
     return tuple(sorted(objects, key=lambda obj: _ORDER.index(obj["kind"]) if obj["kind"] in _ORDER else len(_ORDER)))
 
 
-def placed(obj: Obj, place: Place, deploy: int, kubernetes: Kubernetes) -> Obj:
-    """A copy, in its place. `deploy` rolls the pods of a Deployment or StatefulSet anew."""
+def placed(obj: Obj, place: Place, deploy: int, kubernetes: Kubernetes, *, fork: bool = False) -> Obj:
+    """A copy, in its place. `deploy` rolls the pods of what keeps running anew. A fork's has no pull secrets."""
     made: Obj = copy.deepcopy(obj)
     made["metadata"]["namespace"] = place.namespace
     made["metadata"].pop("creationTimestamp", None)
@@ -36,6 +36,8 @@ def placed(obj: Obj, place: Place, deploy: int, kubernetes: Kubernetes) -> Obj:
     _select_ours(made.get("spec"))
     if made["kind"] == "ServiceAccount":
         made["automountServiceAccountToken"] = False
+        if fork:
+            made.pop("imagePullSecrets", None)
     for template in _templates(made):
         metadata = template["metadata"] = template.get("metadata") or {}
         metadata.pop("creationTimestamp", None)
@@ -44,6 +46,8 @@ def placed(obj: Obj, place: Place, deploy: int, kubernetes: Kubernetes) -> Obj:
             metadata["annotations"] = (metadata.get("annotations") or {}) | {names.DEPLOY: str(deploy)}
     for pod in _pods(made):
         _harden(pod, kubernetes)
+        if fork:
+            pod.pop("imagePullSecrets", None)
     return made
 
 

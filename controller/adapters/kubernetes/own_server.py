@@ -20,7 +20,7 @@ SEEDED = "seeded"
 
 async def start(cell: Cell, means: Means, postgres: Postgres) -> None:
     """Returns when it answers. One that is there goes on; one whose pod was replaced has lost what was in it."""
-    kubernetes, record = means.policy.kubernetes, cell.record
+    kubernetes, record = cell.kubernetes, cell.record
     if NAME in record.order.spec.services:
         raise Refused(f"a service cannot be called `{NAME}` here: that is the preview's database")
     async with cell.step("start postgres") as progress:

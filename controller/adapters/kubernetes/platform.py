@@ -6,7 +6,7 @@ see the same, and lead the way in.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from controller.adapters.kubernetes.reach import Reach
 from controller.adapters.kubernetes.shapes import Obj, Place
 from controller.adapters.registry import Registry
 from controller.adapters.shared.orders import Aim
-from controller.adapters.shared.sources import Sources
+from controller.adapters.shared.sources import Sources, Where
 from controller.errors import Refused, Unavailable
 from controller.ports import Databases
 from controller.previews.model import DeployOrder, Phase, Preview, PreviewKey, Route
@@ -44,7 +44,7 @@ class KubernetesPlatform:
         api: Api,
         *,
         policy: Policy,
-        source: Callable[[str], str],
+        source: Where,
         home: Path,
         databases: Databases | None = None,
     ) -> None:
@@ -75,6 +75,7 @@ class KubernetesPlatform:
     async def close(self) -> None:
         await self._keeper.close()
         await self._means.registry.close()
+        await self._means.public.close()
 
     async def previews(self) -> tuple[Preview, ...]:
         """Raises Unavailable where nothing was heard of the cluster for a while: what is known may be old."""
@@ -89,10 +90,16 @@ class KubernetesPlatform:
         return self._keeper.preview(cell) if cell else None
 
     async def deploy(self, order: DeployOrder) -> None:
-        """Raises Unavailable while an old environment of this key is being removed, Refused where its name is taken."""
+        """Raises Unavailable while an old environment of this key is being removed, Refused where its name is taken.
+
+        One that was for strangers' code and is not any more, or the reverse, is removed first: nothing is handed over.
+        """
         cell = self._keeper.roster.get(order.key) or await self._found_or_made(order)
         if cell.terminating or cell.record.aim is Aim.REMOVE:
             raise Unavailable("the old preview is being removed")
+        if cell.record.order.fork != order.fork:
+            await self.remove(order.key, cell.uid)
+            raise Unavailable("the old preview is being removed, as it was fenced otherwise")
         await self._keeper.change(cell, lambda known: changes.ordered(known, order))
 
     async def _found_or_made(self, order: DeployOrder) -> Cell:

@@ -23,11 +23,12 @@ class Trouble:
 
 
 _PULLING = {"ImagePullBackOff", "ErrImagePull", "RegistryUnavailable", "ImageInspectError", "SignatureValidationFailed"}
+NO_PERMISSION = "no permission to pull"
 _PULL_CAUSES = (
     (r"no match for platform|no matching manifest", "{image} is not built for the processors of this cluster"),
     (r"toomanyrequests|429 Too Many", "the registry takes no more requests for now: {image}"),
     (r"access denied|401 Unauthorized|403 Forbidden|denied|authorization failed|insufficient_scope|unauthorized",
-     "no permission to pull {image}, or it does not exist"),
+     f"{NO_PERMISSION} {{image}}, or it does not exist"),
     (r"not found|manifest unknown|does not exist", "{image} not found"),
     (r"no such host|server misbehaving", "the registry of {image} has no address"),
     (r"certificate|x509", "the registry of {image} is not trusted: {tail}"),

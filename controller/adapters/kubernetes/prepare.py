@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from controller.adapters.kubernetes import environment, names, render
+from controller.adapters.kubernetes import blocks, environment, names, render, strangers
 from controller.adapters.kubernetes.api import DEPLOYMENT, STATEFUL_SET, Conflict, Stale, kind_of
 from controller.adapters.kubernetes.cell import WATCHED, Cell, Means
 from controller.adapters.kubernetes.kinds import SECRET
@@ -60,12 +60,21 @@ async def _applied(cell: Cell, means: Means, obj: Obj) -> Obj:
 
 async def fences(cell: Cell, means: Means) -> None:
     """Quota, limits, network, account, pull secrets. The namespace is closed before anything runs in it."""
-    kubernetes = means.policy.kubernetes
-    port = int((await means.databases.address()).rpartition(":")[2]) if means.databases else None
+    kubernetes = cell.kubernetes
     async with cell.step("prepare"):
+        port, at = await _database(cell, means)
         copies = [_copied(cell, await pull_secret(means, name)) for name in kubernetes.pull_secrets]
-        for obj in (*copies, *render.fences(cell.place, kubernetes, port)):
+        for obj in (*copies, *render.fences(cell.place, kubernetes, port, at)):
             await means.api.apply(obj, force=True)  # nobody else has a say in these
+
+
+async def _database(cell: Cell, means: Means) -> tuple[int | None, Collection[str]]:
+    """Port of the server for all, and the blocks that it is in."""
+    if means.databases is None:
+        return None, ()
+    address = means.policy.kubernetes.databases.host or await means.databases.address()
+    host, _, port = address.rpartition(":")
+    return int(port), await strangers.blocks_of(host) if cell.record.order.fork else blocks.ANYWHERE
 
 
 async def pull_secret(means: Means, name: str) -> Obj:
@@ -98,8 +107,9 @@ async def _waited_for(cell: Cell, means: Means, missing: list[str]) -> dict[str,
     """Where each was found. The time counts from the order: a controller that takes over does not begin it anew."""
     within, known, pause = means.policy.kubernetes.wait_for_image, dict[str, str](), FIRST_ASK
     until = cell.record.phase_since + within
+    registry = means.public if cell.record.order.fork else means.registry
     while missing:
-        digests = await asyncio.gather(*map(means.registry.digest, missing))
+        digests = await asyncio.gather(*map(registry.digest, missing))
         known |= {image: _pinned(image, digest) for image, digest in zip(missing, digests, strict=True) if digest}
         missing = [image for image in missing if image not in known]
         left = (until - datetime.now(UTC)).total_seconds()

@@ -55,7 +55,7 @@ class Record:
     server_pod: str = ""
     """The uid of the pod that holds the preview's own server: another one has lost what was in it."""
     seeded: str = ""
-    """What the preview's own server has been seeded with."""
+    """What the preview's own server has been seeded with; on a server for all, the template that is nobody else's."""
     inventory: tuple[str, ...] = ()
     """All that was applied and not yet removed."""
 

@@ -6,7 +6,7 @@ Every value is quoted by the templates (`| json`), so that nothing a person wrot
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from functools import cache
 from importlib.resources import files
@@ -33,14 +33,19 @@ def namespace(place: Place, annotations: Mapping[str, str]) -> Obj:
     return _one("preview/namespace", place=place, labels=labels, annotations=annotations)
 
 
-def fences(place: Place, kubernetes: Kubernetes, database_port: int | None) -> tuple[Obj, ...]:
+def fences(
+    place: Place,
+    kubernetes: Kubernetes,
+    database_port: int | None,
+    database_at: Collection[str] = blocks.ANYWHERE,
+) -> tuple[Obj, ...]:
     """A ServiceAccount `preview` without a token, ResourceQuota, LimitRange and NetworkPolicy.
 
     In: from the namespace itself and the controller's. Out: to the namespace itself, DNS, and where the policy says.
-    `database_port`: of a PostgreSQL outside the namespace that the preview may reach, at any address but the metadata
-    service's.
+    `database_port`: of a PostgreSQL outside the namespace that the preview may reach, in the blocks `database_at` but
+    for the metadata service's.
     """
-    values = {"dns": blocks.dns(), "egress": blocks.egress(kubernetes.egress, database_port)}
+    values = {"dns": blocks.dns(), "egress": blocks.egress(kubernetes.egress, database_port, database_at)}
     return _all("preview/fences", place=place, labels=names.labels(place), kubernetes=kubernetes, **values)
 
 

@@ -40,9 +40,9 @@ async def start(cell: Cell, means: Means, suite: str, order: int) -> None:
         database=next(iter(environment.database(record).values()), None),
         images=record.images,
     )
-    for task, config in checks.tasks(cell.place, record.order, wanted, means.policy.kubernetes):
+    for task, config in checks.tasks(cell.place, record.order, wanted, cell.kubernetes):
         await means.api.apply(config)
-        made = await means.api.create(render.check_task(cell.place, task, means.policy.kubernetes))
+        made = await means.api.create(render.check_task(cell.place, task, cell.kubernetes))
         if made is not None:
             means.cache.put(JOB, made)
 

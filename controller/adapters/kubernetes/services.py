@@ -53,7 +53,7 @@ async def _start(cell: Cell, means: Means, name: str, needs: list[asyncio.Task[N
 
 def wanted(cell: Cell, means: Means, name: str) -> tuple[Obj, ...]:
     """All objects of one service at the present revision."""
-    record, kubernetes = cell.record, means.policy.kubernetes
+    record, kubernetes = cell.record, cell.kubernetes
     host = service_host(record.order.spec, record.order.host, name)
     container = environment.of_service(record, name, means.url(record.order.host), kubernetes)
     workload = Workload(container, record.order.revision, record.deployed)

@@ -19,7 +19,7 @@ async def run(cell: Cell, means: Means, step: str, container: Container, **label
     Its name has the deploy, the container and the server's pod in it, so that one that runs already, or has run, is not
     run again; but it is where the data it made is lost.
     """
-    kubernetes = means.policy.kubernetes
+    kubernetes = cell.kubernetes
     name = names.hashed(
         f"{step}-{cell.record.deployed}", [container.command, container.image, dict(labels), cell.record.server_pod]
     )

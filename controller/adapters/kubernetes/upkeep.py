@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from controller.adapters.kubernetes import names, own_server, prepare, services
+from controller.adapters.kubernetes import data, names, own_server, prepare, services
 from controller.adapters.kubernetes.api import JOB, NAMESPACE
 from controller.adapters.kubernetes.cell import Cell, Means
 from controller.adapters.kubernetes.record import Record
@@ -73,7 +73,7 @@ async def drop_database(cell: Cell, means: Means) -> None:
         return
     try:
         if await means.api.get(NAMESPACE, cell.name) is None:
-            await means.databases.drop(record.database_name)
+            await data.drop_on_server(record, means.databases)
     except (Unavailable, Refused) as error:
         log.warning("a database is left behind", database=record.database_name, reason=error.reason)
 

@@ -137,8 +137,7 @@ async def _remove(cell: Cell, means: Means) -> None:
     """The database first: the namespace is what makes us come back. While it cannot be dropped, nothing else runs."""
     await cell.confirm()
     try:
-        if cell.record.database_name and means.databases is not None:
-            await means.databases.drop(cell.record.database_name)
+        await data.drop_on_server(cell.record, means.databases)
     except Unavailable:
         await services.stop_all(cell, means)
         raise

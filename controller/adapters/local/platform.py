@@ -24,7 +24,7 @@ from controller.adapters.local.store import Record
 from controller.adapters.local.work import home_mark, work
 from controller.adapters.shared.disk import trouble
 from controller.adapters.shared.orders import Aim, Order, keeps_data, service_host
-from controller.adapters.shared.sources import Sources
+from controller.adapters.shared.sources import Sources, Where
 from controller.errors import Refused, Unavailable
 from controller.ports import Databases
 from controller.previews.bells import Broadcast
@@ -48,7 +48,7 @@ class LocalPlatform:
         home: Path,
         *,
         policy: Policy,
-        source: Callable[[str], str],
+        source: Where,
         databases: Databases,
         psql: Callable[[], Path],
         smoke: tuple[str, ...] = SMOKE,
@@ -114,7 +114,10 @@ class LocalPlatform:
         return self._seen(cell) if cell else None
 
     async def deploy(self, order: DeployOrder) -> None:
-        """Raises Unavailable while an old environment of this key is being removed, or the disk is full."""
+        """Raises Unavailable while an old environment of this key is being removed, or the disk is full; Refused for
+        strangers' code."""
+        if order.fork:
+            raise Refused("it comes from a fork, and nothing fences strangers' code on one machine")
         known = self._cells.get(order.key)
         if known is not None and known.record.aim is Aim.REMOVE:
             raise Unavailable("the old preview is being removed")

@@ -33,6 +33,10 @@ TYPES = ", ".join(
 )
 PASSES_KEPT = 500
 _BASIC_LIFE = timedelta(minutes=10)
+_ADVICE = (
+    "add a pull secret for it (`kubernetes.pull_secrets`), "
+    "or do not wait (`kubernetes.wait_for_image: 0`) where only the nodes may read it"
+)
 _SPARE = 0.9
 """Of a token's life: the rest is for clocks and roads."""
 
@@ -48,7 +52,8 @@ class _Pass:
 class Registry:
     """All registries; `credentials` by place, as `credentials_from` reads them.
 
-    `plain` names registries (host and port) that speak http without TLS, besides those of this machine.
+    `plain` names registries (host and port) that speak http without TLS, besides those of this machine. `advice` is for
+    whoever names an image that we may not read.
     """
 
     def __init__(
@@ -58,11 +63,12 @@ class Registry:
         plain: Collection[str] = (),
         timeout: timedelta = timedelta(seconds=15),
         clock: Callable[[], float] = time.monotonic,
+        advice: str = _ADVICE,
     ) -> None:
         self._credentials = dict(credentials or {})
         self._plain = frozenset(plain)
         self._wire = Wire(timeout)
-        self._clock = clock
+        self._clock, self._advice = clock, advice
         self._passes: OrderedDict[str, _Pass] = OrderedDict()
 
     async def digest(self, image: str) -> str | None:
@@ -75,7 +81,7 @@ class Registry:
         answer = await self._manifest("HEAD", reference)
         if answer.status == 405 or (answer.status == 200 and _named(answer) is None):
             answer = await self._manifest("GET", reference)
-        return _verdict(answer, reference)
+        return self._verdict(answer, reference)
 
     def login(self, credentials: Mapping[str, Login]) -> None:
         """Adds these; of two for one place the later one counts."""
@@ -128,12 +134,27 @@ class Registry:
         answer = await self._wire.ask("GET", realm.update_query(query), headers, base)
         _refuse_to_wait(answer, realm)
         if answer.status != 200:
-            raise _forbidden(reference)
+            raise self._forbidden(reference)
         try:
             found, life = challenges.token(answer.body)
         except (ValueError, RecursionError):
             raise Unavailable(f"{realm.authority} gives no token for {reference.name}") from None
         return f"Bearer {found}", life
+
+    def _verdict(self, answer: Answer, reference: Reference) -> str | None:
+        if answer.status == 404:
+            return None
+        if answer.status in {401, 403}:
+            raise self._forbidden(reference)
+        if answer.status != 200:
+            raise Refused(f"the registry says {answer.status} of {reference}")
+        digest = _named(answer) or _counted(answer, reference)
+        if reference.digest and digest != reference.digest:
+            raise Refused(f"the registry has {digest} where {reference} should be")
+        return digest
+
+    def _forbidden(self, reference: Reference) -> Refused:
+        return Refused(f"no permission to read {reference.name}, or there is no such repository: {self._advice}")
 
     def _known(self, reference: Reference) -> _Pass | None:
         known = self._passes.get(reference.name)
@@ -174,19 +195,6 @@ def _named(answer: Answer) -> str | None:
     return digest if DIGEST.fullmatch(digest) else None
 
 
-def _verdict(answer: Answer, reference: Reference) -> str | None:
-    if answer.status == 404:
-        return None
-    if answer.status in {401, 403}:
-        raise _forbidden(reference)
-    if answer.status != 200:
-        raise Refused(f"the registry says {answer.status} of {reference}")
-    digest = _named(answer) or _counted(answer, reference)
-    if reference.digest and digest != reference.digest:
-        raise Refused(f"the registry has {digest} where {reference} should be")
-    return digest
-
-
 def _counted(answer: Answer, reference: Reference) -> str:
     try:
         is_manifest = "schemaVersion" in json.loads(answer.body)
@@ -196,11 +204,3 @@ def _counted(answer: Answer, reference: Reference) -> str:
         raise Refused(f"{reference.registry} does not answer like a registry of images")
     algorithm = reference.digest.partition(":")[0] or "sha256"
     return f"{algorithm}:{hashlib.new(algorithm, answer.body).hexdigest()}"
-
-
-def _forbidden(reference: Reference) -> Refused:
-    return Refused(
-        f"no permission to read {reference.name}, or there is no such repository: "
-        "add a pull secret for it (`kubernetes.pull_secrets`), "
-        "or do not wait (`kubernetes.wait_for_image: 0`) where only the nodes may read it"
-    )

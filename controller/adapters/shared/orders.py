@@ -51,10 +51,12 @@ class Order:
     host: str
     number: int
     branch: str = ""
+    fork: bool = False
+    """Strangers' code. Orders from before there were any say nothing of it."""
 
     @staticmethod
     def of(order: DeployOrder) -> "Order":
-        return Order(order.revision, order.spec, order.host, order.key.number, order.branch)
+        return Order(order.revision, order.spec, order.host, order.key.number, order.branch, order.fork)
 
 
 def keeps_data(order: DeployOrder) -> bool:

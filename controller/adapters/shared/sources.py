@@ -4,6 +4,11 @@ One bare mirror per repository takes what is fetched; a tree is written from it 
 `git worktree add` does without the bookkeeping that a killed worktree leaves in the mirror. No hook, filter, prompt or
 setting of this machine takes part; submodules and LFS objects are not fetched; links are written as they are, and
 whoever follows one asks `inside` first.
+
+What is fetched may be a stranger's. It takes a limited time, over the one protocol that the source names, from there
+and nowhere it leads to. Git has no limit for the size of what it fetches: the forge has (GitHub takes no file above
+100 MB and no push above 2 GB). The secret header of a source is told to git by its environment: it is in no argument,
+no file and no error.
 """
 
 import asyncio
@@ -12,21 +17,35 @@ import os
 import re
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from controller.adapters.shared.disk import discard, trouble
-from controller.adapters.shared.run import CommandFailed, run
+from controller.adapters.shared.run import CommandFailed, TooMuch, run
+from controller.adapters.shared.words import redact
 from controller.errors import Refused, Unavailable
+from controller.previews.model import Source
 
+Where = Callable[[str], Awaitable[Source]]
+"""Of a repository (`Forge.source`)."""
+FETCH_WITHIN = timedelta(minutes=5)
+MAX_ARCHIVE, MAX_TREE, MAX_LISTED = 32 * 2**20, 4 * 2**30, 64 * 2**20
+"""Bytes: of an archive, of all files of a tree, and of their list. A small pack can unfold to any size, as the same
+file may be in a tree a million times."""
+_ROAD = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "GIT_SSL_CAINFO")
+"""How this machine gets out, and whom it trusts there; `SSL_CERT_FILE` is what everybody else calls the latter."""
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _SETTINGS = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false", "-c", "gc.auto=0")
+_HTTP = {"http.followRedirects": "false", "http.lowSpeedLimit": "1000", "http.lowSpeedTime": "30"}
+"""Bytes a second, and for how many seconds fewer are borne."""
 
 
 class Sources:
-    """`source` gives what `git fetch` takes for a repository; `env` is added to that of every process."""
+    """`env` is added to that of every process."""
 
-    def __init__(self, folder: Path, source: Callable[[str], str], env: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, source: Where, env: Mapping[str, str]) -> None:
         self._folder, self._source = folder, source
         self._env = _environment() | dict(env)
         self._making: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -34,9 +53,10 @@ class Sources:
     async def checkout(self, repo: str, revision: str, keep_as: str, tree: Path) -> None:
         """Writes the files of a revision to `tree`, which is made anew. `keep_as` names who needs the objects.
 
-        Raises Refused where the revision cannot exist, Unavailable where it cannot be fetched now.
+        Raises Refused where the revision cannot exist or is too large, Unavailable where it cannot be fetched now.
         """
         mirror = await self._fetched(repo, revision, keep_as)
+        await self._mind_size(mirror, revision)
         index = tree.with_name(f"{tree.name}.index-{uuid.uuid4().hex}")
         with trouble("make a folder"):
             tree.mkdir(parents=True, exist_ok=True)
@@ -53,7 +73,12 @@ class Sources:
         same revision. Raises as `checkout` does, and Refused where a path is not there."""
         mirror = await self._fetched(repo, revision, keep_as)
         try:
-            return await self._git(mirror, "archive", "--format=tar.gz", "-9", revision, "--", *paths)
+            pack = _git(mirror, "archive", "--format=tar.gz", "-9", revision, "--", *paths)
+            return await run(*pack, env=self._env, most=MAX_ARCHIVE)
+        except TooMuch as error:
+            raise Refused(
+                f"too large to be run from source: more than {MAX_ARCHIVE / 2**20:.0f} MiB, packed"
+            ) from error
         except CommandFailed as error:
             raise Refused(f"git archive: {error.reason}") from error
 
@@ -111,6 +136,18 @@ class Sources:
             for lock in (*mirror.glob("*.lock"), *(mirror / "refs").rglob("*.lock")):
                 discard(lock)
 
+    async def _mind_size(self, mirror: Path, revision: str) -> None:
+        """Before a tree is written. Raises Refused."""
+        try:
+            listed = await run(*_git(mirror, "ls-tree", "-r", "-l", "-z", revision), env=self._env, most=MAX_LISTED)
+        except TooMuch as error:
+            raise Refused("the repository has too many files") from error
+        except CommandFailed as error:
+            raise Unavailable(f"git ls-tree: {error.reason}") from error
+        sizes = (line.split(None, 4)[3] for line in listed.split(b"\0") if line)
+        if (size := sum(int(size) for size in sizes if size.isdigit())) > MAX_TREE:
+            raise Refused(f"the repository is too large: {size / 2**30:.1f} GiB; at most {MAX_TREE // 2**30} GiB")
+
     async def _fetched(self, repo: str, revision: str, keep_as: str) -> Path:
         """The mirror, with the revision in it."""
         if not _SHA.fullmatch(revision):
@@ -146,14 +183,17 @@ class Sources:
 
     async def _fetch(self, mirror: Path, repo: str, revision: str, keep_as: str) -> None:
         wanted = f"+{revision}:refs/previews/{keep_as}"
+        source = await self._source(repo)
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules")
         try:
-            await self._git(mirror, "fetch", *options, "--end-of-options", self._source(repo), wanted)
+            fetch = _git(mirror, "fetch", *options, "--end-of-options", source.url, wanted)
+            await run(*fetch, env=self._env | _fetching(source), limit=FETCH_WITHIN)
         except CommandFailed as error:
-            raise Unavailable(f"cannot fetch {revision[:7]}: {error.reason}") from error
+            reason = redact(error.reason, _secrets(source))
+            raise Unavailable(f"cannot fetch {revision[:7]}: {reason}") from None  # git may have repeated the secret
 
     async def _git(self, mirror: Path, *arguments: str, **more: str) -> bytes:
-        return await run("git", *_SETTINGS, "--git-dir", str(mirror), *arguments, env=self._env | more)
+        return await run(*_git(mirror, *arguments), env=self._env | more)
 
 
 def inside(tree: Path, path: str) -> Path:
@@ -182,7 +222,32 @@ def _mirror_name(repo: str) -> str:
     return f"{readable}-{hashlib.sha256(repo.encode()).hexdigest()[:8]}.git"
 
 
+def _git(mirror: Path, *arguments: str) -> tuple[str, ...]:
+    return ("git", *_SETTINGS, "--git-dir", str(mirror), *arguments)
+
+
+def _fetching(source: Source) -> dict[str, str]:
+    """Of a fetch from there (https://git-scm.com/docs/git-config#Documentation/git-config.txt-GITCONFIGCOUNT). Raises
+    Refused where it is neither a path nor a URL of http."""
+    scheme = urlsplit(source.url).scheme
+    if source.url.startswith("/"):
+        return {"GIT_ALLOW_PROTOCOL": "file"}
+    if scheme not in {"http", "https"}:
+        raise Refused(f"nothing is fetched by {scheme or 'a relative path'}: a repository is a path or a URL of http")
+    settings = _HTTP | ({f"http.{source.url}.extraHeader": source.header} if source.header else {})
+    made = {"GIT_ALLOW_PROTOCOL": scheme, "GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (key, value) in enumerate(settings.items()):
+        made |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return made
+
+
+def _secrets(source: Source) -> tuple[str, ...]:
+    """The header, and the word in it that counts."""
+    return source.header, *source.header.split()[-1:]
+
+
 def _environment() -> dict[str, str]:
+    trusted = {"GIT_SSL_CAINFO": bundle} if (bundle := os.environ.get("SSL_CERT_FILE")) else {}
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": "/nonexistent",
@@ -191,6 +256,8 @@ def _environment() -> dict[str, str]:
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "true",
-        "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+        "GIT_ALLOW_PROTOCOL": "",
         "GIT_LFS_SKIP_SMUDGE": "1",
+        **trusted,
+        **{name: os.environ[name] for name in _ROAD if name in os.environ},
     }

@@ -1,8 +1,8 @@
 import pytest
 
-from tests.contracts.forge import ForgeContract
+from tests.contracts.forge import ForgeContract, SourceContract
 
 
 @pytest.mark.processes
-class TestGitForge(ForgeContract):
+class TestGitForge(ForgeContract, SourceContract):
     pass

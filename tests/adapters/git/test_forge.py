@@ -44,7 +44,8 @@ async def test_a_branch_may_have_any_name_that_git_allows(world: GitWorld, branc
     revision = world.commit("A change", {"a.txt": "a"})
     said = world.send(f"{revision}:refs/heads/{branch}")
     [pull] = await world.forge.open_pulls("shop")
-    assert (pull.branch, pull.head, pull.paths) == (branch, revision, {"a.txt"})
+    assert (pull.branch, pull.head) == (branch, revision)
+    assert await world.forge.changed_paths(pull) == {"a.txt"}
     assert f"Preview of {branch} (pull request 1)" in said
     assert not list(world.root.rglob("escaped"))
     world.send(f":refs/heads/{branch}")
@@ -83,7 +84,7 @@ async def test_a_file_may_have_any_name(world: GitWorld, path: str) -> None:
     world.send(f"{revision}:refs/heads/feature")
     assert await world.forge.read_file("shop", revision, path, 10) == b"found"
     [pull] = await world.forge.open_pulls("shop")
-    assert pull.paths == {path, "other.txt"}
+    assert await world.forge.changed_paths(pull) == {path, "other.txt"}
 
 
 @pytest.mark.parametrize("revision", ["main", "--help", "HEAD", "a" * 39, "refs/heads/main"])
@@ -107,7 +108,8 @@ async def test_a_branch_without_commits_of_its_own_is_open(world: GitWorld) -> N
     world.commit("Main goes on")
     world.send("main")
     [pull] = await world.forge.open_pulls("shop")
-    assert (pull.branch, pull.is_open, pull.paths) == ("empty", True, frozenset())
+    assert (pull.branch, pull.is_open) == ("empty", True)
+    assert await world.forge.changed_paths(pull) == frozenset()
 
 
 async def test_a_merged_branch_left_behind_stays_closed_and_new_work_on_it_is_a_new_number(world: GitWorld) -> None:
@@ -149,7 +151,7 @@ async def test_a_force_push_keeps_the_number_and_the_replaced_revision_can_still
     world.send("+feature")
     [pull] = await world.forge.open_pulls("shop")
     assert (pull.key, pull.title) == (key, "Rewritten")
-    git(world.checkout, "fetch", "--quiet", world.forge.source("shop"), replaced)
+    git(world.checkout, "fetch", "--quiet", (await world.forge.source("shop")).url, replaced)
 
 
 async def test_the_main_branch_may_be_called_otherwise(tmp_path) -> None:
@@ -262,7 +264,7 @@ async def test_a_hundred_branches_are_read_again_with_a_handful_of_processes(hoo
     start = time.perf_counter()
     pulls = await hookless.forge.open_pulls("shop")
     assert time.perf_counter() - start < 5
-    assert pulls[9].paths == {f"{number}.txt" for number in range(10)}
+    assert await hookless.forge.changed_paths(pulls[9]) == {f"{number}.txt" for number in range(10)}
 
 
 async def test_a_locked_database_is_unavailable_after_a_while(world: GitWorld, monkeypatch) -> None:
@@ -287,7 +289,8 @@ async def test_one_that_rebases_onto_main_is_still_open(world: GitWorld) -> None
     git(world.checkout, "rebase", "--quiet", "main", "feature")
     world.send("+feature")
     pull = await world.forge.pull(key)
-    assert (pull.is_open, pull.paths) == (True, {"a.txt"})
+    assert pull.is_open
+    assert await world.forge.changed_paths(pull) == {"a.txt"}
 
 
 async def test_the_author_and_the_draft_come_from_the_head(world: GitWorld) -> None:
@@ -312,14 +315,16 @@ async def test_one_without_a_common_commit_does_not_say_what_it_changes(world: G
     world.commit("From nothing", {"a.txt": "a"})
     world.send("feature")
     [pull] = await world.forge.open_pulls("shop")
-    assert (pull.is_open, pull.merged, pull.paths) == (True, False, None)
+    assert (pull.is_open, pull.merged) == (True, False)
+    assert await world.forge.changed_paths(pull) is None
 
 
 async def test_one_that_changes_too_many_files_does_not_say_which(world: GitWorld, monkeypatch) -> None:
     monkeypatch.setattr("controller.adapters.git.repository.MAX_PATHS", 2)
     world.branch("two", {"a.txt": "a", "b.txt": "b"})
     world.branch("three", {"a.txt": "a", "b.txt": "b", "c.txt": "c"})
-    assert [pull.paths for pull in await world.forge.open_pulls("shop")] == [{"a.txt", "b.txt"}, None]
+    pulls = await world.forge.open_pulls("shop")
+    assert [await world.forge.changed_paths(pull) for pull in pulls] == [{"a.txt", "b.txt"}, None]
 
 
 async def test_an_object_that_cannot_be_read_is_unavailable(world: GitWorld) -> None:

@@ -1,4 +1,4 @@
-"""One contract, three histories."""
+"""Two contracts (what happened, and what has to outlive a controller), three histories."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,10 +12,11 @@ from controller.adapters.local.server import EmbeddedPostgres
 from controller.ports import History
 from tests.contracts.databases import fresh
 from tests.contracts.history import KEY, HistoryContract, a_decision
+from tests.contracts.ledger import LedgerContract
 from tests.fakes.history import FakeHistory
 
 
-class TestFake(HistoryContract):
+class TestFake(HistoryContract, LedgerContract):
     @pytest.fixture
     def history(self) -> FakeHistory:
         return FakeHistory()
@@ -25,7 +26,7 @@ class TestFake(HistoryContract):
         return history.beside()
 
 
-class TestSqlite(HistoryContract):
+class TestSqlite(HistoryContract, LedgerContract):
     @pytest.fixture
     async def history(self, tmp_path: Path) -> AsyncIterator[History]:
         history = await open_history(sqlite_url(tmp_path / "new folder" / "history.sqlite3"))
@@ -41,7 +42,7 @@ class TestSqlite(HistoryContract):
 
 @pytest.mark.postgres
 @pytest.mark.processes
-class TestPostgres(HistoryContract):
+class TestPostgres(HistoryContract, LedgerContract):
     @pytest.fixture
     async def url(self, postgres: EmbeddedPostgres) -> AsyncIterator[str]:
         await postgres.ensure()

@@ -2,6 +2,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,17 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, Row, Select, create_engine
 
-from controller.adapters.history import fold, open_history, sqlite_url
+from controller.adapters.history import fold, ledger, open_history, sql, sqlite_url
+from controller.adapters.history.fold import Rows
+from controller.adapters.history.ledger import HEADS
 from controller.adapters.history.opening import migrate
-from controller.adapters.history.sql import RUNS, TIMELINE
+from controller.adapters.history.sql import RUNS, TIMELINE, SqlHistory
 from controller.adapters.history.tables import METADATA
 from controller.adapters.local.server import EmbeddedPostgres
 from controller.errors import Refused, Unavailable
 from controller.previews.model import PreviewKey
-from tests.contracts.history import KEY, OTHER, a_decision, a_run, an_event, texts
+from tests.contracts.history import KEY, NOON, OTHER, a_decision, a_run, an_event, texts
+from tests.contracts.ledger import a_delivery
 
 
 @pytest.fixture
@@ -76,6 +80,60 @@ async def test_runs_are_bounded(file: Path) -> None:
         await history.record_run(KEY, order, a_run())
     assert len(await history.runs(KEY, "smoke", limit=10_000)) == RUNS
     await history.close()
+
+
+async def test_heads_are_bounded_and_those_of_others_are_left_alone(file: Path) -> None:
+    history = await open_history(sqlite_url(file))
+    await history.first_seen({(OTHER, "f" * 40): NOON})
+    for number in range(HEADS + 2):
+        await history.first_seen({(KEY, f"{number:040}"): NOON})
+    await history.close()
+    again, later = await open_history(sqlite_url(file)), NOON + timedelta(days=1)
+    seen = await again.first_seen(dict.fromkeys([(KEY, f"{1:040}"), (KEY, f"{2:040}"), (OTHER, "f" * 40)], later))
+    assert seen == {(KEY, f"{1:040}"): later, (KEY, f"{2:040}"): NOON, (OTHER, "f" * 40): NOON}
+    await again.close()
+
+
+async def test_deliveries_are_forgotten_after_a_week_and_not_before(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "FORGETS_EVERY", timedelta())
+    history = await open_history(sqlite_url(file))
+    await history.keep_deliveries([a_delivery("gone"), a_delivery("stays", at=NOON + timedelta(seconds=1))])
+    await history.keep_deliveries([a_delivery("now", at=NOON + timedelta(days=7, seconds=1))])
+    assert await history.keep_deliveries([a_delivery("gone"), a_delivery("stays")]) == {"gone"}
+    await history.close()
+
+
+async def test_the_own_deliveries_ring_nobody_here(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql, "LISTENS_EVERY", timedelta(milliseconds=10))
+    history, beside = await open_history(sqlite_url(file)), await open_history(sqlite_url(file))
+    await beside.keep_deliveries([a_delivery("before")])
+    bells = history.bells()
+    rung = asyncio.ensure_future(anext(bells))
+    await until_looked(history)
+    await history.keep_deliveries([a_delivery("own", KEY)])
+    await until_looked(history)
+    await beside.keep_deliveries([a_delivery("other's", OTHER)])
+    assert await rung == OTHER
+    await asyncio.gather(history.close(), beside.close())
+
+
+async def until_looked(history: SqlHistory) -> None:
+    """Twice: the one under way may have begun before."""
+    for _ in range(2):
+        seen, whole = asyncio.Event(), history._ledger._told._read
+
+        async def read(
+            change: int, whole: Callable[[int], Awaitable[Rows]] = whole, seen: asyncio.Event = seen
+        ) -> Rows:
+            rows = await whole(change)
+            seen.set()
+            return rows
+
+        history._ledger._told._read = read
+        await seen.wait()
+        history._ledger._told._read = whole
 
 
 async def test_two_controllers_at_once_lose_no_decision(file: Path) -> None:

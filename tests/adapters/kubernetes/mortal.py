@@ -9,6 +9,7 @@ from controller.adapters.kubernetes.connect import connect
 from controller.adapters.kubernetes.platform import KubernetesPlatform
 from controller.errors import Unavailable
 from tests.adapters.kubernetes.world import Isolation, KubernetesWorld
+from tests.sources import from_folder
 
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 MAKES = {"begin_template", "finish_template", "drop_template", "clone", "drop"}
@@ -96,7 +97,7 @@ class MortalWorld(KubernetesWorld):
         home = self.home if life is self.life else self.root / f"home-{id(life)}"
         databases = MortalDatabases(self.databases, life) if self.isolation == "server" else None
         platform = KubernetesPlatform(
-            api, policy=self.policy, source=lambda _repo: str(self.checkout), home=home, databases=databases
+            api, policy=self.policy, source=from_folder(self.checkout), home=home, databases=databases
         )
         await platform.open()
         await platform.lead()

@@ -19,6 +19,7 @@ from tests.adapters.local.world import A_CHECK, git
 from tests.asking import ask
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.databases import FakeDatabases
+from tests.sources import from_folder
 
 Isolation = Literal["server", "namespace"]
 
@@ -75,7 +76,7 @@ class KubernetesWorld:
         self.platform = KubernetesPlatform(
             self._api,
             policy=self.policy,
-            source=lambda _repo: str(self.checkout),
+            source=from_folder(self.checkout),
             home=self.home,
             databases=self.databases if self.isolation == "server" else None,
         )

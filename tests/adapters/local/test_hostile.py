@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from controller.adapters.local import processes
 from controller.adapters.local.store import read
 from controller.adapters.local.units import State
+from controller.errors import Refused
 from controller.previews.model import DeployOrder, Phase, Preview, PreviewKey, ServiceState
 from tests.adapters.local.world import PYTHON, LocalWorld
 from tests.contracts.platform import KEY, SOON, eventually, settled, until
@@ -32,6 +34,13 @@ async def removed(world: LocalWorld, uid: str) -> None:
     await until(world.platform, lambda preview: preview is None)
     assert world.leftovers(KEY.number) == []
     assert world.processes() == []
+
+
+async def test_strangers_code_is_refused(world: LocalWorld) -> None:
+    with pytest.raises(Refused, match="nothing fences strangers' code on one machine"):
+        await world.platform.deploy(replace(world.push(), fork=True))
+    assert await world.platform.previews() == ()
+    assert world.leftovers(KEY.number) == []
 
 
 def healthy(preview: Preview | None) -> bool:

@@ -19,6 +19,7 @@ from controller.previews.spec import Spec
 from controller.settings import Local, Policy
 from tests.asking import ask
 from tests.fakes.databases import FakeDatabases
+from tests.sources import from_folder
 
 ENV = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -163,7 +164,7 @@ class LocalWorld:
         return LocalPlatform(
             self.home,
             policy=self.policy,
-            source=lambda _repo: str(self.checkout),
+            source=from_folder(self.checkout),
             databases=self.real_databases or self.databases,
             psql=lambda: self.psql,
             smoke=self.smoke,

@@ -111,6 +111,14 @@ async def test_without_a_password_it_says_what_to_do(world, stranger):
     )
 
 
+async def test_who_may_be_told_otherwise_is_told_otherwise(world):
+    world.wants = "basic"
+    stranger = Registry(advice="ask your mother")
+    with pytest.raises(Refused, match=r"or there is no such repository: ask your mother$"):
+        await stranger.digest(world.image())
+    await stranger.close()
+
+
 async def test_a_token_is_fetched_and_kept(world, registry):
     world.wants = "bearer"
     assert await registry.digest(world.image()) == DIGEST

@@ -1,10 +1,10 @@
-"""What the policy has against a spec. The rest of looking is tested through the loop."""
+"""What the policy has against a spec."""
 
 import pytest
 
-from controller.previews.look import Specs, why_refused
 from controller.previews.model import SpecProblem
 from controller.previews.spec import parse
+from controller.previews.specs import Specs, why_refused
 from controller.settings import Allowed, Images, Kubernetes, KubernetesDatabases
 from tests.examples import ABC, a_spec
 from tests.fakes.forge import FakeForge
