@@ -18,13 +18,13 @@ import structlog
 from controller.adapters.git.forge import GitForge
 from controller.adapters.history import open_history, sqlite_url
 from controller.adapters.local.server import EmbeddedPostgres
-from controller.adapters.shared.disk import trouble
 from controller.api import create_api
 from controller.api.metrics import Metrics
 from controller.api.pages import create_pages
 from controller.errors import MayflyError, Refused, Unavailable
+from controller.forges import opened_forge
 from controller.gateway import Gateway
-from controller.gateway.serving import Server
+from controller.gateway.serving import Server, settle
 from controller.grounds import Turns, local, opened
 from controller.ports import Forge, History, Platform
 from controller.previews.frontdesk import FrontDesk
@@ -66,6 +66,7 @@ async def run(home: Home, policy: Policy) -> None:
             loop = asyncio.create_task(parts.act())
             loop.add_done_callback(lambda _: setattr(server, "should_exit", True))
             log.info("Mayfly looks after your previews", dashboard=policy.url(), home=str(home.path))
+            settle()
             try:
                 await server.serve(sockets=[listener])
             finally:
@@ -89,13 +90,11 @@ async def assembled(home: Home, policy: Policy) -> AsyncIterator[Parts]:
     async with AsyncExitStack() as stack:
         history = await open_history(policy.history or os.environ.get(HISTORY_URL) or sqlite_url(home.history))
         stack.push_async_callback(history.close)
-        with trouble(f"make {home.forge}"):
-            home.forge.mkdir(parents=True, exist_ok=True)
-        forge = GitForge(home.forge)
-        await forge.announce(policy.url("{label}"))
+        metrics, stopping = Metrics(), asyncio.Event()
+        forged = await stack.enter_async_context(opened_forge(home, policy, os.environ, history, metrics, now))
+        forge = forged.forge
         grounds = await stack.enter_async_context(opened(home, policy, forge.source))
         platform = grounds.platform
-        metrics, stopping = Metrics(), asyncio.Event()
         setting = _setting(policy, grounds.leads)
         reconciler = Reconciler(forge, platform, history, setting, metrics, now)
         desk = FrontDesk(reconciler, platform, history, setting.rules, now)
@@ -110,7 +109,8 @@ async def assembled(home: Home, policy: Policy) -> AsyncIterator[Parts]:
             policy=policy,
             ready=lambda: _ready(forge, platform, history),
             metrics=metrics,
-            routers=[create_pages(desk, forge, policy)],
+            routers=[create_pages(desk, forged.conversations, policy)],
+            webhooks=forged.webhooks,
             stopping=stopping,
         )
         gateway = Gateway(platform.route, api, policy.domain, visited)

@@ -10,6 +10,8 @@ from controller.api import previews, problems, schemas
 from controller.api.guard import Guard
 from controller.api.health import create_health
 from controller.api.metrics import Metrics
+from controller.api.webhooks import create_webhooks, path_of
+from controller.ports import Webhooks
 from controller.previews.desk import Desk
 from controller.settings import Policy
 
@@ -28,13 +30,15 @@ def create_api(  # noqa: PLR0913 - the one place where the API is put together, 
     metrics: Metrics | None = None,
     routers: Sequence[APIRouter] = (),
     stopping: asyncio.Event | None = None,
+    webhooks: Webhooks | None = None,
 ) -> FastAPI:
-    """`ready` tells, by part, why it cannot be reached (empty where it can); `routers` are the pages.
+    """`ready` tells, by part, why it cannot be reached (empty where it can); `routers` are the pages. Without
+    `webhooks` nobody can tell us anything unasked.
 
     Set `stopping` when the controller stops, and the streams (events, followed logs) end.
     """
     app = FastAPI(title="Mayfly", version=version, docs_url=None, redoc_url=None)
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, signed=[path_of(webhooks)] if webhooks else [])
     problems.install(app)
     stopping = stopping or asyncio.Event()
     parts = (
@@ -45,7 +49,9 @@ def create_api(  # noqa: PLR0913 - the one place where the API is put together, 
     )
     for part in parts:
         app.include_router(part, prefix="/api/v1", responses=_PROBLEMS)
-    app.include_router(create_health(ready, metrics or Metrics()))
+    app.include_router(create_health(desk, ready, metrics or Metrics()))
+    if webhooks:
+        app.include_router(create_webhooks(webhooks))
     for router in routers:
         app.include_router(router, include_in_schema=False)
     describe = app.openapi

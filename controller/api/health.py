@@ -8,12 +8,13 @@ from fastapi import APIRouter, Response
 from controller.api import schemas
 from controller.api.metrics import Metrics
 from controller.errors import MayflyError
+from controller.previews.desk import Desk
 
 READY_WITHIN = 5.0
 """Seconds."""
 
 
-def create_health(ready: Callable[[], Awaitable[dict[str, str]]], metrics: Metrics) -> APIRouter:
+def create_health(desk: Desk, ready: Callable[[], Awaitable[dict[str, str]]], metrics: Metrics) -> APIRouter:
     router = APIRouter()
 
     @router.get("/healthz")
@@ -30,6 +31,7 @@ def create_health(ready: Callable[[], Awaitable[dict[str, str]]], metrics: Metri
 
     @router.get("/metrics", include_in_schema=False)
     async def prometheus() -> Response:
+        metrics.set_forge(await desk.forge())
         return Response(metrics.render(), headers={"Content-Type": metrics.content_type})
 
     return router

@@ -42,13 +42,6 @@ def render(text: str) -> Markup:
     return Markup(html)  # noqa: S704 - raw HTML is off, links are allow-listed; tests/api/test_markup.py attacks it
 
 
-@lru_cache(maxsize=512)
-def render_line(text: str) -> Markup:
-    """The same for one line, without a paragraph around it."""
-    html: str = _markdown().renderInline(text[:MAX_LENGTH])
-    return Markup(html)  # noqa: S704 - as above
-
-
 @lru_cache(maxsize=1)
 def _markdown() -> MarkdownIt:
     markdown = (

@@ -1,15 +1,31 @@
 """Counters and durations for Prometheus, in a registry of their own. Every label has few values."""
 
 from collections.abc import Iterable, Mapping
+from math import nan
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from controller.previews.words import ForgeHealth
 
 STATES = ("none", "waiting", "starting", "ready", "failed", "sleeping", "terminating", "removed")
 KINDS = ("deploy", "run-checks", "give-up", "sleep", "wake", "remove", "hold", "ask", "say")
 SUITES = ("smoke", "e2e")
 OUTCOMES = ("passed", "failed", "broken")
 DEPLOYED = ("ready", "failed")
+WEBHOOKS = (
+    "check_run",
+    "check_suite",
+    "installation",
+    "installation_repositories",
+    "issue_comment",
+    "pull_request",
+    "push",
+    "status",
+)
+ASKED = ("ok", "unchanged", "refused", "throttled", "failed")
+THROTTLED = ("quota", "secondary", "creations", "points")
+HEARD = ("new", "seen", "nothing", "unkept", "unsigned", "malformed")
 OTHER = "other"
 
 
@@ -39,7 +55,25 @@ class Metrics:
         self._checks = Counter(
             "mayfly_checks", "Runs of check suites by outcome.", ["suite", "outcome"], registry=registry
         )
+        self._webhooks = Counter(
+            "mayfly_webhooks", "Webhooks by event and by what came of them.", ["event", "outcome"], registry=registry
+        )
+        self._requests = Counter(
+            "mayfly_forge_requests", "Requests to the forge by what came of them.", ["outcome"], registry=registry
+        )
+        self._throttled = Counter(
+            "mayfly_forge_throttled", "What had to wait, by the limit that wants it.", ["limit"], registry=registry
+        )
+        self._quota = Gauge(
+            "mayfly_forge_quota_remaining",
+            "Requests that the forge takes until it counts anew; NaN where it has not said.",
+            registry=registry,
+        )
+        self._lag = Gauge(
+            "mayfly_forge_lag_seconds", "How long the oldest of what is to be said has waited.", registry=registry
+        )
         self.set_previews({})
+        self.set_forge(ForgeHealth(""))
 
     def round_took(self, seconds: float) -> None:
         self._rounds.observe(seconds)
@@ -52,6 +86,25 @@ class Metrics:
 
     def checked(self, suite: str, outcome: str) -> None:
         self._checks.labels(_known(suite, SUITES), _known(outcome, OUTCOMES)).inc()
+
+    def heard(self, event: str, outcome: str) -> None:
+        self._webhooks.labels(_known(event, WEBHOOKS), _known(outcome, HEARD)).inc()
+
+    def asked(self, outcome: str) -> None:
+        """A request to the forge, and what came of it."""
+        self._requests.labels(_known(outcome, ASKED)).inc()
+
+    def throttled(self, limit: str) -> None:
+        """Something has to wait for this limit of the forge's."""
+        self._throttled.labels(_known(limit, THROTTLED)).inc()
+
+    def remaining(self, requests: int) -> None:
+        """Of one account; `set_forge` knows the least of all."""
+
+    def set_forge(self, health: ForgeHealth) -> None:
+        """As it is at this moment: nobody tells when it gets better by itself."""
+        self._quota.set(nan if health.remaining is None else health.remaining)
+        self._lag.set(health.lag.total_seconds() if health.lag else 0)
 
     def set_previews(self, counts: Mapping[str, int]) -> None:
         """All of them: a state that is not named has none."""

@@ -98,8 +98,16 @@ class Board:
         self._clock = clock
 
     async def previews(self, request: Request, q: str = "") -> Response:
-        cards, alarm = await asyncio.gather(look(self._desk.cards()), look(self._desk.alarm()))
-        values = {"cards": cards, "alarm": alarm, "query": q[:200].strip(), "places": self._policy.previews.max_alive}
+        cards, alarm, forge = await asyncio.gather(
+            look(self._desk.cards()), look(self._desk.alarm()), look(self._desk.forge())
+        )
+        values = {
+            "cards": cards,
+            "alarm": alarm,
+            "forge": forge,
+            "query": q[:200].strip(),
+            "places": self._policy.previews.max_alive,
+        }
         return self._pages.show(request, "previews.html", values, now=self._clock(), status=_status(cards))
 
     async def preview(self, request: Request, repo: str, number: Number, service: str = "") -> Response:

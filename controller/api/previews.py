@@ -126,7 +126,8 @@ def whole(desk: Desk, version: str, policy: Policy) -> APIRouter:
     @router.get("/status")
     async def status() -> schemas.StatusOut:
         states = Counter(card.state for card in await desk.cards())
-        return schemas.StatusOut.of_policy(policy, version=version, alarm=await desk.alarm(), states=dict(states))
+        forge, alarm = await desk.forge(), await desk.alarm()
+        return schemas.StatusOut.of_policy(policy, version=version, forge=forge, alarm=alarm, states=dict(states))
 
     return router
 

@@ -1,4 +1,5 @@
-"""From templates to responses: what every page shares. Text is escaped, names must exist; `guard` seals the answers."""
+"""From templates to responses: what every page shares. Text is escaped and has nothing in it that is not seen, names
+must exist; `guard` seals the answers."""
 
 import base64
 import hashlib
@@ -16,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from controller.api import markup, views
 from controller.previews.commands import HELP
 from controller.previews.desk import Answer
-from controller.previews.markdown import plain
+from controller.previews.markdown import plain, visible
 from controller.previews.model import PreviewKey, short
 from smoke.documents import format_duration
 
@@ -59,6 +60,7 @@ class Pages:
             loader=PackageLoader("controller.api"),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=_shown,
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
@@ -68,7 +70,6 @@ class Pages:
             "commit": short,
             "day": views.day,
             "markdown": markup.render,
-            "markdown_line": markup.render_line,
             "plain": plain,
             "quote": lambda text: quote(text, safe=""),
             "rfc3339": views.rfc3339,
@@ -104,6 +105,11 @@ class Pages:
             return None
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
         return Response(asset.content, media_type=asset.media_type, headers=headers)
+
+
+def _shown(value: object) -> object:
+    """Every value of a template on its way to the page: a title that reorders the words beside it is a lie."""
+    return visible(value) if type(value) is str else value  # markup of our own is a subclass
 
 
 def preview_page(key: PreviewKey) -> str:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from controller.previews.desk import Card
 from controller.previews.model import CheckJob, Preview, ServiceState, StepState
+from controller.previews.words import ForgeHealth
 from controller.settings import Policy
 from smoke.model import Outcome
 
@@ -134,6 +135,8 @@ class PullOut(Out):
     merged: bool
     draft: bool
     pushed_at: Time
+    url: str
+    """Its page on the forge; empty where the dashboard shows it."""
 
 
 class EndingOut(Out):
@@ -279,9 +282,26 @@ class LimitsOut(Out):
     give_up_after: Seconds
 
 
+class ForgeOut(Out):
+    """How well the forge can be talked with. What it does not tell, or what is not so, is null."""
+
+    name: str
+    remaining: int | None
+    """Requests left of `limit` until `resets_at`."""
+    limit: int | None
+    resets_at: Time | None
+    waits_until: Time | None
+    """Nothing is asked before; `why` says who wants that."""
+    why: str
+    heard_at: Time | None
+    """When it last told us something unasked."""
+    lag: Seconds | None
+    """How long the oldest of what is to be said has waited."""
+
+
 class StatusOut(Out):
     version: str
-    forge: str
+    forge: ForgeOut
     platform: str
     alarm: str
     """Why removals stopped and wait for a person; empty where they did not."""
@@ -290,10 +310,10 @@ class StatusOut(Out):
     limits: LimitsOut
 
     @classmethod
-    def of_policy(cls, policy: Policy, *, version: str, alarm: str, states: dict[str, int]) -> Self:
+    def of_policy(cls, policy: Policy, *, version: str, forge: ForgeHealth, alarm: str, states: dict[str, int]) -> Self:
         return cls(
             version=version,
-            forge=policy.forge,
+            forge=ForgeOut.of(forge),
             platform=policy.platform,
             alarm=alarm,
             previews=states,
@@ -302,6 +322,12 @@ class StatusOut(Out):
 
 
 class HealthOut(Out):
+    status: str
+
+
+class HeardOut(Out):
+    """What came of a webhook."""
+
     status: str
 
 

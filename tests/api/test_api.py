@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from controller.errors import Unavailable
+from controller.previews.words import ForgeHealth
 from tests.api.api import a_client, all_well, an_api
 from tests.fakes.desk import FAILED, READY, STARTING, FakeDesk
 from tests.fakes.examples import NOON, PIXEL, a_head
@@ -58,6 +59,7 @@ async def test_a_failed_preview_says_why_in_full(client):
             "merged": False,
             "draft": False,
             "pushed_at": "2026-03-14T11:48:00Z",
+            "url": "",
         },
         "preview": {
             "phase_since": "2026-03-14T11:30:00Z",
@@ -191,9 +193,19 @@ async def test_a_command_sent_twice_with_one_key_is_decided_once(client, desk: F
 
 async def test_the_status_counts_and_tells_the_limits(client, desk: FakeDesk):
     desk.why_alarmed = "6 previews would be removed at once"
+    desk.health = ForgeHealth("github", 4812, 5000, NOON + timedelta(hours=1), lag=timedelta(seconds=90))
     assert (await client.get("/api/v1/status")).json() == {
         "version": "0.1.0",
-        "forge": "git",
+        "forge": {
+            "name": "github",
+            "remaining": 4812,
+            "limit": 5000,
+            "resets_at": "2026-03-14T13:00:00Z",
+            "waits_until": None,
+            "why": "",
+            "heard_at": None,
+            "lag": 90.0,
+        },
         "platform": "local",
         "alarm": "6 previews would be removed at once",
         "previews": {"starting": 1, "ready": 1, "failed": 1, "sleeping": 1, "waiting": 1, "removed": 1},

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from controller.api import schemas
 from tests.api.api import a_client, an_api
 from tests.fakes.desk import FakeDesk
+from tests.fakes.webhooks import FakeWebhooks
 
 PIN = {"command": "pin", "actor": "ada"}
 
@@ -33,10 +34,12 @@ PIN = {"command": "pin", "actor": "ada"}
         ("GET", "/api/v1/status", None, 200),
         ("GET", "/healthz", None, 200),
         ("GET", "/readyz", None, 200),
+        ("POST", "/webhooks/github", {}, 202),
+        ("POST", "/webhooks/github", {"text": " " * FakeWebhooks.max_body}, 413),
     ],
 )
 async def test_what_is_served_is_declared(method: str, path: str, body: object, status: int):
-    async with a_client(an_api(FakeDesk())) as client:
+    async with a_client(an_api(FakeDesk(), webhooks=FakeWebhooks())) as client:
         document = (await client.get("/openapi.json")).json()
         answer = await client.request(method, path, json=body)
     assert answer.status_code == status
@@ -48,7 +51,7 @@ async def test_what_is_served_is_declared(method: str, path: str, body: object, 
 
 
 async def test_every_operation_of_the_api_is_tried_above():
-    async with a_client(an_api(FakeDesk())) as client:
+    async with a_client(an_api(FakeDesk(), webhooks=FakeWebhooks())) as client:
         document = (await client.get("/openapi.json")).json()
     marks = test_what_is_served_is_declared.pytestmark[0].args[1]
     tried = {(_template(document, path.partition("?")[0]), method.lower()) for method, path, *_ in marks}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import quote
 
 import httpx
@@ -14,6 +15,7 @@ from controller.api.pages import create_pages
 from controller.api.rendering import MAX_NAME
 from controller.previews.desk import Card
 from controller.previews.model import PreviewKey
+from controller.previews.words import CheckReport, CheckStatus, Conversation, ForgeHealth
 from controller.settings import Policy
 from tests.fakes.conversations import FakeConversations
 from tests.fakes.desk import FAILED, READY, REMOVED, SLEEPING, WAITING, FakeDesk
@@ -58,6 +60,31 @@ async def test_the_list_tells_of_every_preview(client: httpx.AsyncClient, desk: 
     assert '<time datetime="2026-03-14T07:00:00Z" title="14 March 2026, 07:00 UTC">5 h ago</time>' in page.text
     assert "pinned by ada" in page.text
     assert "<script>alert" not in page.text
+
+
+@pytest.mark.parametrize("path", ["/", f"/previews/{READY.repo}/{READY.number}", f"/pulls/{READY.repo}/{READY.number}"])
+async def test_a_stranger_s_title_branch_and_name_are_text_that_is_seen(
+    client: httpx.AsyncClient, desk: FakeDesk, path: str
+) -> None:
+    evil = '<img src=x onerror="alert(1)">\u202e\u2066gnp\x1b[31m\u200b{{ 7 * 7 }}'
+    pull = desk.world[READY].pull
+    assert pull is not None
+    desk.world[READY] = replace(desk.world[READY], pull=replace(pull, title=evil, branch=evil, author=evil))
+    page = await client.get(path)
+    assert page.text.count("&lt;img src=x onerror=&#34;alert(1)&#34;&gt;gnp{{ 7 * 7 }}") >= 3
+    assert not set("\u202e\u2066\x1b\u200b") & set(page.text)
+
+
+async def test_a_check_s_title_is_no_markdown_and_its_summary_is_nobody_s_html(
+    client: httpx.AsyncClient, conversations: FakeConversations
+) -> None:
+    title, summary = "smoke failed: [x](//evil.example) **b**", "<script>alert(1)</script> ![x](//evil.example)"
+    check = CheckReport("mayfly/smoke", "abc", CheckStatus.FAILURE, title, summary, "1")
+    conversations.threads[READY] = Conversation((), (check,), None)
+    page = await client.get(f"/pulls/{READY.repo}/{READY.number}")
+    assert f"<span>{title}</span>" in page.text
+    assert "&lt;script&gt;" in page.text
+    assert 'evil.example"' not in page.text
 
 
 async def test_pages_load_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
@@ -284,6 +311,32 @@ async def test_without_conversations_there_are_no_pull_request_pages(desk: FakeD
     async with a_client(desk, None) as client:
         assert (await client.get("/pulls/shop/7")).status_code == 404
         assert "/pulls/" not in (await client.get("/previews/shop/7")).text
+
+
+async def test_a_pull_request_with_a_page_of_its_own_is_a_link_away(desk: FakeDesk) -> None:
+    card = desk.world[READY]
+    assert card.pull is not None
+    async with a_client(desk, None) as client:
+        for url, linked in [("https://github.com/acme/shop/pull/7", True), ("javascript:alert(1)", False)]:
+            desk.put(replace(card, pull=replace(card.pull, url=url)))
+            page = (await client.get("/previews/shop/7")).text
+            assert (f'<h1><a href="{url}" rel="noopener noreferrer">A checkout on one page</a></h1>' in page) is linked
+            assert ("javascript:" in page) is False
+
+
+async def test_the_list_says_that_the_forge_makes_us_wait(client: httpx.AsyncClient, desk: FakeDesk) -> None:
+    assert 'id="forge"' not in (await client.get("/")).text
+    desk.health = ForgeHealth("github", waits_until=NOON + timedelta(minutes=7), why="GitHub wants us to wait: <b>")
+    page = (await client.get("/")).text
+    assert "GitHub wants us to wait: &lt;b&gt;" in page
+    assert '<time datetime="2026-03-14T12:07:00Z" title="14 March 2026, 12:07 UTC">in 7 min</time>' in page
+
+
+@pytest.mark.parametrize(("conversations", "words"), [(True, "Push a branch"), (False, "Open a pull request")])
+async def test_who_has_no_preview_yet_is_told_how_to_get_one(desk: FakeDesk, conversations: bool, words: str) -> None:
+    desk.world.clear()
+    async with a_client(desk, FakeConversations(desk) if conversations else None) as client:
+        assert words in (await client.get("/")).text
 
 
 async def test_names_are_one_printable_line_of_bounded_length(client: httpx.AsyncClient, desk: FakeDesk) -> None:
