@@ -87,6 +87,7 @@ local:
 # listen: 127.0.0.1:8080 # there is no login: keep it on loopback
 # previews: {{max_alive: 30, max_removals: 5, sleep_after: 2h, expire_after: 3 days, max_life: 14 days}}
 # allow: {{build: true, command_checks: true, browser_checks: true, memory: 2Gi, services: 10}}
+# On a cluster also allow: {{forks: approve}} (off, approve or on: whether pull requests from forks run); here never.
 """)
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from controller.cli.console import Failure
 
-SHOP = Path(__file__).parents[2] / "examples" / "shop"
+ROOT = Path(__file__).parents[2]
+SHOP = ROOT / "examples" / "shop"
 STORIES = SHOP / "stories"
 ALIVE = ("winter-colours", "search", "bulk-discount")
 """Branches that stay for clicking, each a patch in `stories/alive`; the last one's checks fail."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
@@ -35,7 +35,7 @@ class Client:
         host, port = policy.address
         self.address = ("127.0.0.1" if host in {"0.0.0.0", "::"} else host, port)  # noqa: S104 -- read, not bound
         self.url = policy.url()
-        self._host = self.url.removeprefix("http://")
+        self._host = urlsplit(self.url).netloc
         self._timeout = timeout
 
     def get(self, path: str, answer: type[Answer]) -> Answer:

@@ -10,19 +10,22 @@ from rich.markup import escape
 
 from controller.cli.chapters import ALIVE, alive_file
 from controller.cli.console import FAILED, Failure, out
+from controller.cli.hub_github import AtGitHub
+from controller.cli.hubs import Embedded, Hub
+from controller.cli.proof import Unmet, tail
 from controller.cli.seen import Timeline
-from controller.cli.stage import Stage, Unmet, tail
-from controller.cli.story import Step, gone, steps, url_in
+from controller.cli.stage import Stage
+from controller.cli.story import Step, gone, steps
 from controller.cli.traces import InACluster, OnThisMachine, Traces, processes
 from controller.errors import MayflyError
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def play(*, listen: str | None, once: bool, keep: int, place: Traces) -> int:
+def play(*, listen: str | None, once: bool, keep: int, place: Traces, hub: Hub) -> int:
     """Exit code 0 where every step held. Raises Failure where it cannot be played at all."""
     console = out()
-    with _interruptible(), _stage(listen, place, console, once=once) as stage:
+    with _interruptible(), _stage(listen, place, hub, console, once=once) as stage:
         for number, step in enumerate(steps(stage), start=1):
             if not _played(console, stage, number, step):
                 return FAILED
@@ -43,9 +46,20 @@ def place(platform: str | None, image: str | None) -> Traces:
     return InACluster(image)
 
 
+def hub(forge: str | None) -> Hub:
+    """Raises Failure."""
+    match forge:
+        case None | "git":
+            return Embedded()
+        case "fake-github":
+            return AtGitHub()
+        case _:
+            raise Failure(f"--forge: it is `git` or `fake-github`, not {forge!r}")
+
+
 @contextmanager
-def _stage(listen: str | None, place: Traces, console: Console, *, once: bool) -> Iterator[Stage]:
-    stage = Stage(listen, place, any_port=once)
+def _stage(listen: str | None, place: Traces, hub: Hub, console: Console, *, once: bool) -> Iterator[Stage]:
+    stage = Stage(listen, place, hub, any_port=once)
     try:
         yield stage
     finally:
@@ -88,9 +102,10 @@ def _explain(console: Console, stage: Stage, problem: Unmet | Failure | MayflyEr
 def _push_more(stage: Stage, keep: int) -> str:
     urls = []
     for branch in ALIVE[:keep]:
-        stage.git("switch", "--quiet", "--create", branch, "main")
-        stage.commit(alive_file(branch))
-        urls.append(url_in(stage.push(branch)))
+        stage.checkout.git("switch", "--quiet", "--create", branch, "main")
+        stage.checkout.commit(alive_file(branch))
+        stage.push(branch)
+        urls.append(stage.hub.url(branch))
     return "\n     ".join(urls) or "none"
 
 
@@ -98,7 +113,8 @@ def _stay(console: Console, stage: Stage) -> int:
     """Until a person has seen enough (Ctrl-C, which is a good end), or Mayfly stops."""
     try:
         console.print(f"\nThe dashboard is at [bold]{stage.client.url}[/]")
-        console.print(f"Push a branch of your own from {escape(str(stage.checkout))}: git push preview my-branch")
+        console.print(f"Push a branch of your own from {escape(str(stage.checkout.path))}:")
+        console.print(f"  {escape(stage.hub.invitation())}")
         console.print("Ctrl-C ends it all and leaves nothing behind.")
         while stage.serves:
             time.sleep(0.5)
@@ -115,7 +131,7 @@ def _clear(stage: Stage) -> None:
     try:
         cards = [card for card in stage.cards() if card.branch and card.state != "removed"]
         if cards:
-            stage.git("push", "preview", "--delete", *(card.branch for card in cards))
+            stage.hub.close({card.number: card.branch for card in cards})
             gone(stage, cards)
     except (Unmet, Failure, MayflyError):  # told already where it matters; what is left of the folder goes with it
         return
@@ -123,6 +139,7 @@ def _clear(stage: Stage) -> None:
 
 def _end(stage: Stage) -> str:
     stage.stop()
+    stage.hub.stop()
     if left := processes(stage.home):
         raise Unmet("no process is left", "\n".join(left))
     return "Mayfly, what it keeps running and the folder go now"

@@ -9,14 +9,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.table import Table
 
-from controller.cli import homes
+from controller.cli import forge_findings, homes
 from controller.cli.client import Client
 from controller.cli.console import FAILED, Failure, out
+from controller.cli.findings import Finding
 from controller.cli.seen import Status
 from controller.cli.tables import clean
 from controller.settings import Home, Policy
@@ -28,18 +30,8 @@ LEAST_SPACE = 2 * 2**30
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """`state` is `ok`, `missing` (Mayfly does not work without it) or `absent` (something else does not)."""
-
-    what: str
-    state: str
-    seen: str
-    advice: str = ""
-
-
-def examine(home: Path | None) -> list[Finding]:
-    found, policy, about_home = _home(home)
+def examine(home: Path | None, policy_file: Path | None = None) -> list[Finding]:
+    found, policy, about_home = _home(home, policy_file)
     return [
         _python(),
         _git(),
@@ -48,13 +40,13 @@ def examine(home: Path | None) -> list[Finding]:
         *_browser(),
         about_home,
         _space(found.path if found else Path.cwd()),
-        _controller(policy),
+        *_controller(policy),
     ]
 
 
-def doctor(home: Path | None, *, as_json: bool) -> None:
+def doctor(home: Path | None, policy: Path | None, *, as_json: bool) -> None:
     """Exit code 1 where something is missing that Mayfly needs."""
-    findings = examine(home)
+    findings = examine(home, policy)
     if as_json:
         print(json.dumps({"findings": [asdict(finding) for finding in findings]}))
     else:
@@ -126,14 +118,14 @@ def _browser() -> Iterator[Finding]:
         )
 
 
-def _home(given: Path | None) -> tuple[Home | None, Policy, Finding]:
+def _home(given: Path | None, policy_file: Path | None) -> tuple[Home | None, Policy, Finding]:
     try:
         home = homes.find(given)
     except Failure as failure:
         return None, Policy(), Finding("home", "absent", failure.text)
     try:
-        policy = home.policy()
-    except DocumentError as error:
+        policy = home.policy(policy_file)
+    except (DocumentError, OSError) as error:
         return home, Policy(), Finding("home", "missing", str(error), "mend the file, or remove it for the defaults")
     if not os.access(home.path, os.W_OK):
         return home, policy, Finding("home", "missing", f"{home.path} cannot be written by this user")
@@ -148,18 +140,23 @@ def _space(folder: Path) -> Finding:
     return Finding("disk", "ok", seen)
 
 
-def _controller(policy: Policy) -> Finding:
-    host, port = policy.address
+def _controller(policy: Policy) -> list[Finding]:
     client = Client(policy, timeout=3)
     try:
         status = client.get("/api/v1/status", Status)
     except Failure as failure:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as error:
-                advice = "another program has the port: set `listen` in mayfly.yaml, or `mayfly serve --listen`"
-                return Finding("controller", "absent", f"{policy.listen}: {error.strerror}; {failure.text}", advice)
-        return Finding("controller", "absent", "not running; its port is free", "start it with `mayfly serve`")
-    return Finding("controller", "ok", f"{client.url}, version {status.version}")
+        return [*forge_findings.of_policy(policy, os.environ), _not_running(policy, failure)]
+    running = Finding("controller", "ok", f"{client.url}, version {status.version}")
+    return [running, *forge_findings.of_running(status.forge, policy, datetime.now(UTC))]
+
+
+def _not_running(policy: Policy, failure: Failure) -> Finding:
+    host, port = policy.address
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            advice = "another program has the port: set `listen` in mayfly.yaml, or `mayfly serve --listen`"
+            return Finding("controller", "absent", f"{policy.listen}: {error.strerror}; {failure.text}", advice)
+    return Finding("controller", "absent", "not running; its port is free", "start it with `mayfly serve`")

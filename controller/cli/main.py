@@ -31,7 +31,9 @@ HomeOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and only that, on stdout.")]
 Key = Annotated[str, typer.Argument(metavar="KEY", help="A number (7), a branch, or REPO#7.", show_default=False)]
 ListenOption = Annotated[str | None, typer.Option("--listen", metavar="HOST:PORT", help="Instead of the policy's.")]
-
+PolicyOption = Annotated[
+    Path | None, typer.Option("--policy", metavar="FILE", help="Instead of the mayfly.yaml in the home.")
+]
 PlatformOption = Annotated[
     str | None,
     typer.Option("--platform", metavar="local|kubernetes", help="Where previews run, instead of the policy's."),
@@ -75,9 +77,7 @@ def init(
 def serve(
     *,
     home: HomeOption = None,
-    policy: Annotated[
-        Path | None, typer.Option("--policy", metavar="FILE", help="Instead of the mayfly.yaml in the home.")
-    ] = None,
+    policy: PolicyOption = None,
     listen: ListenOption = None,
     platform: PlatformOption = None,
 ) -> None:
@@ -108,12 +108,16 @@ def demo(
     image: Annotated[
         str | None, typer.Option("--image", help="On Kubernetes: of Mayfly with what the shop needs.")
     ] = None,
+    forge: Annotated[
+        str | None,
+        typer.Option("--forge", metavar="git|fake-github", help="Where the pull requests are: `git` is built in."),
+    ] = None,
 ) -> None:
     """Play a story on a small shop with real pushes, then keep serving the dashboard until Ctrl-C."""
     with explained():
         from controller.cli import demo as story
 
-        code = story.play(listen=listen, once=once, keep=keep, place=story.place(platform, image))
+        code = story.play(listen=listen, once=once, keep=keep, place=story.place(platform, image), hub=story.hub(forge))
     raise typer.Exit(code)
 
 
@@ -221,12 +225,12 @@ def schema(
 
 
 @app.command(epilog=EXIT_CODES)
-def doctor(*, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Tell what is missing on this machine, and how to get it."""
+def doctor(*, home: HomeOption = None, policy: PolicyOption = None, as_json: JsonOption = False) -> None:
+    """Tell what is missing on this machine, how to get it, and how the forge is."""
     with explained():
         from controller.cli import doctor as examination
 
-        examination.doctor(home, as_json=as_json)
+        examination.doctor(home, policy, as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -111,9 +111,22 @@ class Timeline(Seen):
     events: list[Event]
 
 
+class Forge(Seen):
+    name: str
+    remaining: int | None
+    limit: int | None
+    resets_at: datetime | None
+    waits_until: datetime | None
+    why: str
+    heard_at: datetime | None
+    lag: float | None
+    """Seconds."""
+
+
 class Status(Seen):
     version: str
     alarm: str
+    forge: Forge
 
 
 class Answered(Seen):

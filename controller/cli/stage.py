@@ -1,6 +1,5 @@
 """What the demo plays on: a fresh folder with a checkout of the shop, its forge, and a Mayfly of its own beside it."""
 
-import asyncio
 import json
 import os
 import shutil
@@ -9,36 +8,24 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from controller.adapters.git.forge import GitForge
-from controller.cli.beginning import init
 from controller.cli.chapters import SHOP
+from controller.cli.checkout import Checkout
 from controller.cli.client import Client, preview_path
 from controller.cli.console import UNKNOWN, Failure
+from controller.cli.hubs import Hub
+from controller.cli.proof import Unmet, tail, until
 from controller.cli.seen import Card, Listing, Status
 from controller.cli.serve import with_changes
 from controller.cli.traces import Left, Traces
-from controller.previews.model import PreviewKey
 from controller.settings import Home, Policy
 
-PUSH_WITHIN = 60
 STOP_WITHIN = 20
 """Seconds."""
-
-
-class Unmet(Exception):
-    """A step that did not hold: what was expected, and what was seen instead."""
-
-    def __init__(self, expected: str, seen: str) -> None:
-        super().__init__(expected)
-        self.expected = expected
-        self.seen = seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +37,15 @@ class Page:
 class Stage:
     """Everything is below `folder`; `close` leaves nothing of it, and no process."""
 
-    def __init__(self, listen: str | None, place: Traces, *, any_port: bool) -> None:
+    def __init__(self, listen: str | None, place: Traces, hub: Hub, *, any_port: bool) -> None:
         if not SHOP.is_dir():
             raise Failure(f"{SHOP} is not there: the demo needs a checkout of Mayfly's repository")
         self.policy = Policy(listen=_address(listen, any_port=any_port))
         self.folder = Path(tempfile.mkdtemp(prefix="mayfly-demo-"))
         self.folder.chmod(0o755)  # PostgreSQL runs as another user, and has to get in
-        self.checkout = self.folder / "shop"
-        self.home = Home(self.checkout / ".mayfly")
+        self.checkout = Checkout(self.folder / "shop")
+        self.home = Home(self.checkout.path / ".mayfly")
+        self.hub = hub
         self.client = Client(self.policy)
         self._place = place
         self._server: subprocess.Popen[bytes] | None = None
@@ -68,44 +56,29 @@ class Stage:
         return self.folder / "serve.log"
 
     def prepare(self) -> None:
-        """The shop as a repository with one commit, and `mayfly init` in it, as a person would do."""
-        shutil.copytree(SHOP, self.checkout, ignore=shutil.ignore_patterns("stories", "__pycache__", ".mayfly"))
-        self.git("init", "--quiet", "--initial-branch=main")
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message=Ridge & Rill opens")
-        init(self.checkout, None, force=False)
-        policy = {"listen": self.policy.listen, **self._place.policy}
+        """The shop as a repository, its forge, and a policy that names both places."""
+        self.checkout.make()
+        host, port = self.client.address
+        self.hub.open(self.checkout, self.home, f"http://{host}:{port}/webhooks/github")
+        policy = {"listen": self.policy.listen, **self._place.policy, **self.hub.policy}
         self.home.policy_file.write_text(json.dumps(policy, indent=2))
 
-    def git(self, *words: str) -> str:
-        """What it says, on both channels. Raises Unmet where it refuses."""
-        person = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in _PERSON.items()}
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | person
-        done = _run(
-            ["git", "-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null", *words],
-            self.checkout,
-            environment | {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_GLOBAL": os.devnull},
-        )
-        said = done.stdout.decode(errors="replace")
-        if done.returncode != 0:
-            raise Unmet(f"`git {' '.join(words)}` works", said)
-        return said
-
-    def commit(self, patch: Path) -> str:
-        """Applies a mailed patch as a commit; its revision."""
-        self.git("am", "--quiet", "--keep-non-patch", str(patch))
-        return self.git("rev-parse", "HEAD").strip()
-
-    def push(self, branch: str) -> str:
-        """What the push said."""
-        return self.git("push", "preview", branch)
+    def push(self, branch: str) -> int:
+        """The number of its pull request."""
+        return self.hub.push(branch)
 
     def start(self) -> None:
         """`mayfly serve`, as a process of its own. Raises Failure where it does not come up."""
         words = [sys.executable, "-m", "controller", "serve", "--home", str(self.home.path)]
         with self.log.open("ab") as log:
             self._server = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=self.folder
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd=self.folder,
+                env=os.environ | self.hub.environment,
             )
 
         def answers() -> str:
@@ -140,7 +113,7 @@ class Stage:
     def card(self, branch: str) -> Card | None:
         """The open pull request of a branch."""
         number = next((card.number for card in self.cards() if card.branch == branch), None)
-        return None if number is None else self.client.get(preview_path("shop", number), Card)
+        return None if number is None else self.client.get(preview_path(self.hub.repo, number), Card)
 
     def page(self, url: str, path: str = "/") -> Page:
         """What a person sees there. The host is in the header: not every resolver knows *.localhost."""
@@ -154,8 +127,7 @@ class Stage:
 
     def report(self, number: int) -> str:
         """The one comment of ours on the pull request; empty where there is none."""
-        conversation = asyncio.run(GitForge(self.home.forge).conversation(PreviewKey("shop", number)))
-        comments = [entry.body for entry in conversation.entries if entry.sticky]
+        comments = self.hub.reports(number)
         if len(comments) > 1:
             raise Unmet("one comment, edited in place", "\n\n".join(comments))
         return comments[0] if comments else ""
@@ -167,43 +139,10 @@ class Stage:
     def close(self) -> None:
         """Ends what was started here, PostgreSQL included, and removes the folder."""
         self.stop()
+        with suppress(Unmet):  # told already where it matters
+            self.hub.stop()
         self._place.clean(self.home)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _run(words: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run(
-            words,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=PUSH_WITHIN,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        said = (error.output or b"").decode(errors="replace")
-        raise Unmet(f"`{' '.join(words)}` ends within {PUSH_WITHIN} s", said) from error
-
-
-_PERSON = {"NAME": "Ada Bell", "EMAIL": "ada@example.com"}
-
-
-def until(expected: str, seconds: float, missing: Callable[[], str]) -> None:
-    """Looks until nothing is missing; `missing` tells what was seen instead. Raises Unmet at the deadline."""
-    deadline = time.monotonic() + seconds
-    while seen := missing():
-        if time.monotonic() > deadline:
-            raise Unmet(f"{expected}, within {seconds:.0f} s", seen)
-        time.sleep(0.1)
-
-
-def tail(file: Path, lines: int = 20) -> str:
-    if not file.is_file():
-        return ""
-    return "\n".join(file.read_text(errors="replace").splitlines()[-lines:])
 
 
 def _address(listen: str | None, *, any_port: bool) -> str:

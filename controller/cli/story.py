@@ -2,20 +2,23 @@
 
 push                                     what has to be seen
 ---------------------------------------  --------------------------------------------------------------
-a good change                            the push names the URL; the shop answers; all checks; one report
+a good change                            she is told the URL; the shop answers; all checks; one report
 a change that breaks the page            smoke fails, e2e is not run
 a change that breaks the checkout        smoke passes, e2e fails
 a migration for an empty database        the migration fails on the populated clone, and says why
 the fix                                  all checks pass again
-the branch is deleted                    no process, database, folder or namespace, not listed
+the pull request ends                    no process, database, folder or namespace, not listed
+
+The forge shows it too, at every step: one comment, the checks of the revision, the deployment.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from controller.cli.chapters import chapter_file
+from controller.cli.proof import Unmet, until
 from controller.cli.seen import Card
-from controller.cli.stage import Page, Stage, Unmet, until
+from controller.cli.stage import Page, Stage
 
 BRANCH = "few-left"
 WELCOME = "Things for long walks"
@@ -34,7 +37,7 @@ class Step:
 def steps(stage: Stage) -> Iterator[Step]:
     """In order; each relies on those before it."""
     told = Story(stage)
-    yield Step("the shop becomes a repository; `mayfly init`; `mayfly serve`", told.opens)
+    yield Step("the shop becomes a repository with a forge; `mayfly serve`", told.opens)
     yield Step("Ada pushes a branch: a pull request opens", told.pull_request)
     yield Step("its preview is ready, and it is the shop", told.preview)
     yield Step("its checks pass, and the report stands on the pull request", told.green)
@@ -42,7 +45,7 @@ def steps(stage: Stage) -> Iterator[Step]:
     yield Step("a push breaks the checkout: smoke passes, e2e catches it", told.broken_checkout)
     yield Step("a migration fails on populated data: the migration step catches it", told.broken_migration)
     yield Step("the fix goes green", told.fixed)
-    yield Step("the branch is deleted: nothing is left", told.closes)
+    yield Step("the pull request ends: nothing is left", told.ends)
 
 
 class Story:
@@ -57,16 +60,15 @@ class Story:
         return self._stage.client.url
 
     def pull_request(self) -> str:
-        self._stage.git("switch", "--quiet", "--create", BRANCH)
-        said = self._push(1)
-        return url_in(said)
+        self._stage.checkout.git("switch", "--quiet", "--create", BRANCH)
+        self._push(1)
+        return self._stage.hub.url(BRANCH)
 
     def preview(self) -> str:
         def missing() -> str:
             card = self._stage.card(BRANCH)
             if card is None or not card.url:
                 return "no preview yet"
-            self._number = card.number
             return "" if card.state == "ready" else _about(card)
 
         until("the preview is ready", READY_WITHIN, missing)
@@ -81,6 +83,7 @@ class Story:
     def green(self) -> str:
         card = self._settled({"smoke": "passed", "e2e": "passed"})
         self._reported(card.url, self._revision[:7])
+        self._shown(smoke="success", e2e="success", deployment="success")
         return f"{sum(len(run.results) for run in card.runs)} checks passed; one comment tells it"
 
     def broken_page(self) -> str:
@@ -88,13 +91,17 @@ class Story:
         card = self._settled({"smoke": "failed"})
         if any(run.suite == "e2e" for run in card.runs):
             raise Unmet("e2e waits for smoke", _about(card))
-        return self._why(card)
+        why = self._why(card)
+        self._shown(smoke="failure", e2e="action_required", deployment="success")
+        return why
 
     def broken_checkout(self) -> str:
         self._push(3)
         card = self._settled({"smoke": "passed", "e2e": "failed"})
         expect_page(self._stage, card.url, WELCOME)
-        return self._why(card)
+        why = self._why(card)
+        self._shown(smoke="success", e2e="failure", deployment="success")
+        return why
 
     def broken_migration(self) -> str:
         self._push(4)
@@ -107,6 +114,7 @@ class Story:
 
         until("the migration fails", READY_WITHIN, missing)
         self._reported("migrate", reason, self._revision[:7])
+        self._shown(smoke="action_required", e2e="action_required", deployment="failure")
         return self._card().headline
 
     def fixed(self) -> str:
@@ -114,21 +122,23 @@ class Story:
         card = self._settled({"smoke": "passed", "e2e": "passed"})
         expect_page(self._stage, card.url, "few left")
         self._reported(self._revision[:7])
+        self._shown(smoke="success", e2e="success", deployment="success")
         return card.headline
 
-    def closes(self) -> str:
+    def ends(self) -> str:
         card = self._card()
-        self._stage.git("push", "preview", "--delete", BRANCH)
+        how = self._stage.hub.finish(BRANCH)
         gone(self._stage, [card])
         page = self._stage.page(card.url)
         if page.status != 404:
             raise Unmet("its URL leads nowhere", _seen(page))
         self._reported("removed")
-        return f"no {', no '.join(self._stage.left())} left"
+        self._shown(smoke="success", e2e="success", deployment="inactive")
+        return f"{how}: no {', no '.join(self._stage.left())} left"
 
-    def _push(self, chapter: int) -> str:
-        self._revision = self._stage.commit(chapter_file(chapter))
-        return self._stage.push(BRANCH)
+    def _push(self, chapter: int) -> None:
+        self._revision = self._stage.checkout.commit(chapter_file(chapter))
+        self._number = self._stage.push(BRANCH)
 
     def _card(self) -> Card:
         card = self._stage.card(BRANCH)
@@ -157,20 +167,23 @@ class Story:
             report = self._stage.report(self._number)
             return "" if report and all(word in report for word in words) else report or "no comment"
 
-        until(f"the report on the pull request says {', '.join(words)}", 30, missing)
+        until(f"the report on the pull request says {', '.join(words)}", 30, missing, self._stage.hub.pause)
+
+    def _shown(self, *, smoke: str, e2e: str, deployment: str) -> None:
+        """On the forge, of the head."""
+        hub, expected = self._stage.hub, {"mayfly/smoke": smoke, "mayfly/e2e": e2e, "deployment": deployment}
+
+        def missing() -> str:
+            checks = hub.checks(self._number, self._revision)
+            shown = checks | {"deployment": hub.deployment(self._number, self._revision)}
+            return "" if shown == expected else _pairs(shown)
+
+        until(f"the forge shows {_pairs(expected)}", 30, missing, hub.pause)
 
     def _why(self, card: Card) -> str:
         suite, check = next((run.suite, one) for run in card.runs for one in run.results if one.outcome == "failed")
         self._reported(check.name, self._revision[:7])
         return f"{suite} › {check.name}: {check.message}"
-
-
-def url_in(said: str) -> str:
-    """The URL of the preview, from what a push said. Raises Unmet where it says none."""
-    url = next((word for word in said.split() if word.startswith("http://pr-")), "")
-    if not url:
-        raise Unmet("the push answers with the URL of the preview", said)
-    return url
 
 
 def expect_page(stage: Stage, url: str, text: str) -> None:
@@ -196,6 +209,10 @@ def gone(stage: Stage, cards: list[Card]) -> None:
 
 def _words(expected: dict[str, str]) -> str:
     return " and ".join(f"{suite} {outcome}" for suite, outcome in expected.items())
+
+
+def _pairs(shown: dict[str, str]) -> str:
+    return ", ".join(f"{name}: {state or 'none'}" for name, state in shown.items())
 
 
 def _seen(page: Page) -> str:

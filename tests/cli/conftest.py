@@ -21,9 +21,24 @@ class Stub:
     answers: dict[str, tuple[int, str]] = field(default_factory=dict)
     """By `METHOD /path?query`: a status and a body."""
     told: list[dict[str, object]] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+    """By which it was asked."""
 
     def says(self, what: str, body: object, status: int = 200) -> None:
         self.answers[what] = (status, body if isinstance(body, str) else json.dumps(body))
+
+
+FORGE = {
+    "name": "git",
+    "remaining": None,
+    "limit": None,
+    "resets_at": None,
+    "waits_until": None,
+    "why": "",
+    "heard_at": None,
+    "lag": None,
+}
+"""How the embedded forge is, as the API says it."""
 
 
 @pytest.fixture
@@ -37,7 +52,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def stub(home: Path) -> Iterator[Stub]:
     world = Stub()
-    world.says("GET /api/v1/status", {"version": "0.1.0", "alarm": ""})
+    world.says("GET /api/v1/status", {"version": "0.1.0", "alarm": "", "forge": FORGE})
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -48,6 +63,7 @@ def stub(home: Path) -> Iterator[Stub]:
             self._answer()
 
         def _answer(self) -> None:
+            world.hosts.add(self.headers["Host"])
             unknown = (404, json.dumps({"title": "Not found", "detail": f"nothing at {self.path}"}))
             status, body = world.answers.get(f"{self.command} {self.path}", unknown)
             self.send_response(status)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.cards import EXAMPLES, card_json
-from tests.cli.conftest import Mayfly, Stub
+from tests.cli.conftest import FORGE, Mayfly, Stub
 from tests.fakes.desk import FAILED
 
 EVENT = {"at": "2026-03-01T12:00:00Z", "kind": "push", "text": "pushed abc1234", "actor": "ada", "revision": ""}
@@ -54,7 +54,7 @@ def test_ls_of_nothing_says_what_to_do_and_keeps_stdout_empty(stub: Stub, mayfly
 
 
 def test_ls_tells_that_removals_wait(shop: Stub, mayfly: Mayfly):
-    shop.says("GET /api/v1/status", {"version": "1", "alarm": "9 previews would be removed at once"})
+    shop.says("GET /api/v1/status", {"version": "1", "alarm": "9 previews would be removed at once", "forge": FORGE})
     assert mayfly("ls").stderr == ("9 previews would be removed at once\n`mayfly approve-removals` lets it go on.\n")
 
 

@@ -1,4 +1,7 @@
-"""The demo: its story, played for real, and what it says of a step that does not hold."""
+"""The demo: its story, played for real, and what it says of a step that does not hold.
+
+`tests/scenarios/test_github_story.py` plays it on GitHub.
+"""
 
 import io
 import os
@@ -15,8 +18,9 @@ import pytest
 from rich.console import Console
 
 from controller.cli.demo import _played
-from controller.cli.stage import Unmet, until
+from controller.cli.proof import Unmet, until
 from controller.cli.story import Step
+from tests.traces import processes_in
 
 
 def said(step: Step) -> tuple[bool, str]:
@@ -66,18 +70,6 @@ def short_path():
         Path(folder).chmod(0o755)
         yield Path(folder)
         assert list(Path(folder).iterdir()) == []
-
-
-def processes_in(folder: Path) -> list[str]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            about = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-        except OSError:
-            continue
-        if str(folder).encode() in about:
-            found.append(entry.name)
-    return found
 
 
 @pytest.mark.processes
