@@ -8,7 +8,7 @@ ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 ARG PIP_TRUSTED_HOST
 ARG PIP_CERT
-ARG EXTRAS=kubernetes
+ARG EXTRAS=kubernetes,github
 RUN python3 -c 'import ensurepip, venv' \
  || (apt-get update && apt-get install --yes --no-install-recommends python3-venv)
 WORKDIR /src
@@ -29,7 +29,7 @@ RUN /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /tmp
  && sh .ci/image/slim.sh /opt/mayfly
 
 FROM ${BASE_IMAGE}
-ARG EXTRAS=kubernetes
+ARG EXTRAS=kubernetes,github
 RUN set -eu; missing=; \
     command -v git >/dev/null || missing="git"; \
     case ",$EXTRAS," in *,browser,*) missing="$missing chromium fonts-dejavu-core libatomic1" ;; esac; \

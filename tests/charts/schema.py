@@ -34,6 +34,8 @@ def strict(**properties: Schema) -> Schema:
 
 
 SECRET_URL = strict(existingSecret=TEXT, key={"type": "string", "minLength": 1})
+INGRESS = strict(enabled=FLAG, className=TEXT, annotations=STRINGS, tlsSecret=TEXT)
+HTTP_ROUTE = strict(enabled=FLAG, annotations=STRINGS, parentRefs=MANY)
 VALUES: dict[str, Schema] = {
     "global": ANYTHING,
     "domain": {
@@ -42,6 +44,8 @@ VALUES: dict[str, Schema] = {
         "description": "previews.example.com",
     },
     "repositories": {"type": "array", "items": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"}},
+    "github": strict(existingSecret=TEXT),
+    "webhooks": strict(ingress=INGRESS, httpRoute=HTTP_ROUTE),
     "replicas": {"type": ["integer", "null"], "minimum": 0, "maximum": 10},
     "image": strict(
         repository={"type": "string", "minLength": 1},
@@ -75,8 +79,8 @@ VALUES: dict[str, Schema] = {
         port={"type": "integer", "minimum": 1, "maximum": 65535},
         annotations=STRINGS,
     ),
-    "ingress": strict(enabled=FLAG, className=TEXT, annotations=STRINGS, tlsSecret=TEXT),
-    "httpRoute": strict(enabled=FLAG, annotations=STRINGS, parentRefs=MANY),
+    "ingress": INGRESS,
+    "httpRoute": HTTP_ROUTE,
     "networkPolicy": strict(enabled=FLAG, **{"from": MANY, "egress": MANY}),
     "podDisruptionBudget": strict(enabled=FLAG, maxUnavailable={"type": ["integer", "string"]}),
     "serviceMonitor": strict(enabled=FLAG, interval=TEXT, labels=STRINGS),

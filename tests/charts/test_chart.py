@@ -13,6 +13,15 @@ from tests.charts import schema
 from tests.charts.rendering import DOMAIN, Obj, container, kinds, notes, one, policy, rendered
 
 SHARED = {"persistence": {"accessMode": "ReadWriteMany"}, "history": {"existingSecret": "history"}}
+GITHUB = {"policy": {"forge": "github", "github": {"app_id": 1234567}}, "github": {"existingSecret": "github"}}
+TOKEN = {
+    "policy": {"forge": "github", "github": {"repositories": ["acme/shop"], "mode": "poll"}},
+    "github": {"existingSecret": "github"},
+}
+WAYS = [
+    pytest.param({"ingress": {"enabled": True, "className": "public", "tlsSecret": "tls"}}, "Ingress", id="Ingress"),
+    pytest.param({"httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}}, "HTTPRoute", id="Gateway API"),
+]
 CUSTOM = {"HTTPRoute", "ServiceMonitor"}
 """Not of Kubernetes itself, so its schemas do not know them."""
 
@@ -27,6 +36,8 @@ VALUES = [
         id="Ingress",
     ),
     pytest.param({"httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}}, id="Gateway API"),
+    pytest.param({**GITHUB, "webhooks": {"ingress": {"enabled": True, "annotations": {"a/b": "c"}}}}, id="GitHub"),
+    pytest.param({**TOKEN, **SHARED}, id="GitHub with a token"),
     pytest.param({"networkPolicy": {"enabled": False}, "podDisruptionBudget": {"enabled": False}}, id="bare"),
     pytest.param(
         {"networkPolicy": {"from": [{"podSelector": {}}], "egress": [{"ports": [{"port": 443}]}]}}, id="fenced"
@@ -141,6 +152,11 @@ def test_the_policy_is_what_the_chart_knows_under_what_the_values_say() -> None:
     assert read.kubernetes.databases.isolation == "namespace"
 
 
+@pytest.mark.parametrize("word", ["off", "approve", "on"])
+def test_what_a_word_of_the_policy_says_survives_the_chart(word: str) -> None:
+    assert policy(rendered({"policy": {"allow": {"forks": word}}})).forks == word
+
+
 def test_a_change_of_the_policy_rolls_the_controller() -> None:
     def mark(values: Obj) -> str:
         return str(
@@ -186,6 +202,74 @@ def test_urls_with_passwords_come_from_secrets(
 
     assert {name: (key["name"], key["key"]) for name, key in keys.items()} == expected
     assert policy(objects).kubernetes.databases.isolation == isolation
+
+
+@pytest.mark.parametrize(
+    ("values", "needed"),
+    [
+        pytest.param(
+            GITHUB,
+            {"MAYFLY_GITHUB_PRIVATE_KEY": "private-key", "MAYFLY_GITHUB_WEBHOOK_SECRET": "webhook-secret"},
+            id="an App",
+        ),
+        pytest.param(TOKEN, {"MAYFLY_GITHUB_TOKEN": "token"}, id="a token, and no webhooks"),
+        pytest.param(
+            {**GITHUB, "policy": {"forge": "github", "github": {"app_id": 1, "private_key_file": "/keys/app.pem"}}},
+            {"MAYFLY_GITHUB_WEBHOOK_SECRET": "webhook-secret"},
+            id="a key in a file",
+        ),
+    ],
+)
+def test_what_github_needs_comes_from_one_secret(values: dict[str, Any], needed: dict[str, str]) -> None:
+    keys = {env["name"]: env["valueFrom"]["secretKeyRef"] for env in container(rendered(values))["env"]}
+
+    assert {key["name"] for key in keys.values()} == {"github"}
+    assert {name: key["key"] for name, key in keys.items() if not key.get("optional")} == needed
+    before = {name: key["key"] for name, key in keys.items() if key.get("optional")}
+    with_webhooks = "MAYFLY_GITHUB_WEBHOOK_SECRET" in needed
+    assert before == ({"MAYFLY_GITHUB_WEBHOOK_SECRET_PREVIOUS": "webhook-secret-previous"} if with_webhooks else {})
+    assert policy(rendered(GITHUB)).github.app_id == 1234567
+
+
+def test_where_all_state_is_elsewhere_two_replicas_need_no_volume() -> None:
+    objects = rendered({**GITHUB, "history": {"existingSecret": "h"}})
+
+    assert one(objects, "Deployment")["spec"]["replicas"] == 2
+    assert one(objects, "Deployment")["spec"]["strategy"]["type"] == "RollingUpdate"
+    assert "PersistentVolumeClaim" not in kinds(objects)
+    assert "initContainers" not in one(objects, "Deployment")["spec"]["template"]["spec"]
+
+
+def test_a_history_in_sqlite_outlives_its_pod() -> None:
+    assert "PersistentVolumeClaim" in kinds(rendered(GITHUB))
+    assert "WARNING: what people decided" in notes({**GITHUB, "persistence": {"enabled": False}})
+    assert "WARNING: what people decided" not in notes(GITHUB)
+
+
+@pytest.mark.parametrize(("way", "kind"), WAYS)
+def test_github_comes_in_by_one_path_and_sees_no_dashboard(way: dict[str, Any], kind: str) -> None:
+    objects = rendered({**GITHUB, "webhooks": way})
+
+    assert {obj["metadata"]["name"] for obj in objects if obj["kind"] in {"Ingress", "HTTPRoute"}} == {
+        "mayfly-webhooks"
+    }
+    [rule] = one(objects, kind, "mayfly-webhooks")["spec"]["rules"]
+    paths = rule["http"]["paths"] if kind == "Ingress" else [match["path"] for match in rule["matches"]]
+    assert [(path.get("path") or path["value"], path.get("pathType") or path["type"]) for path in paths] == [
+        ("/webhooks/github", "Exact")
+    ]
+    assert policy(objects).url() == f"https://{DOMAIN}"
+
+
+def test_the_notes_tell_github_where_to_ring_and_whether_it_can() -> None:
+    way = {"webhooks": {"ingress": {"enabled": True}}}
+
+    assert f"https://{DOMAIN}/webhooks/github" in notes(GITHUB)
+    assert "nothing leads there from outside" in notes(GITHUB)
+    assert "nothing leads there from outside" not in notes({**GITHUB, **way})
+    assert "Webhook" not in notes(TOKEN)
+    assert "GitHub" not in notes()
+    assert "port 443" in notes({**GITHUB, "networkPolicy": {"egress": [{"ports": [{"port": 6443}]}]}})
 
 
 def test_the_password_of_the_charts_postgresql_is_the_same_in_all_its_urls() -> None:
@@ -263,6 +347,16 @@ def test_the_notes_warn_where_repositories_go_with_the_pod() -> None:
             id="SQLite for two",
         ),
         pytest.param({"httpRoute": {"enabled": True}}, "httpRoute.parentRefs", id="a route from nowhere"),
+        pytest.param({**GITHUB, "github": {}}, "private-key, webhook-secret", id="an App without a Secret"),
+        pytest.param({**TOKEN, "github": {}}, "needs: token", id="a token without a Secret"),
+        pytest.param({**TOKEN, "policy": {"forge": "github"}}, "policy.github.app_id", id="neither App nor token"),
+        pytest.param({"webhooks": {"ingress": {"enabled": True}}}, "nobody would use it", id="webhooks for nobody"),
+        pytest.param({**TOKEN, "webhooks": {"ingress": {"enabled": True}}}, "policy.github.mode", id="who only asks"),
+        pytest.param(
+            {**GITHUB, "webhooks": {"httpRoute": {"enabled": True}}},
+            "webhooks.httpRoute.parentRefs",
+            id="webhooks from nowhere",
+        ),
         pytest.param({"policy": {"listen": "0.0.0.0:9000"}}, "service.port", id="the chart's own key"),
         pytest.param({"serviceAccount": {"create": False}}, "serviceAccount.name", id="an account without a name"),
         pytest.param(

@@ -38,7 +38,7 @@ def test_an_extra_adds_what_it_needs(chosen: ModuleType) -> None:
 
 
 def test_whatever_one_of_them_needs_here_is_among_them(chosen: ModuleType) -> None:
-    found = names(chosen.main("kubernetes,embedded,browser"))
+    found = names(chosen.main("kubernetes,github,embedded,browser"))
 
     for name in found:
         try:
@@ -49,7 +49,7 @@ def test_whatever_one_of_them_needs_here_is_among_them(chosen: ModuleType) -> No
 
 
 def test_every_one_of_them_is_held_by_its_hash(chosen: ModuleType) -> None:
-    for entry in re.split(r"\n(?=[a-z])", chosen.main("kubernetes,embedded,browser").strip()):
+    for entry in re.split(r"\n(?=[a-z])", chosen.main("kubernetes,github,embedded,browser").strip()):
         assert "--hash=sha256:" in entry
         assert not entry.endswith("\\")
 

@@ -55,9 +55,28 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- eq (default "git" .Values.policy.forge) "git" -}}
 {{- end -}}
 
+{{- /* "true" where GitHub tells us unasked. */ -}}
+{{- define "mayfly.webhooks" -}}
+{{- and (eq (default "git" .Values.policy.forge) "github") (ne (dig "github" "mode" "webhook" .Values.policy) "poll") -}}
+{{- end -}}
+
+{{- /* Variable and key of the Secret for each thing that GitHub's adapter needs to have; one a line. */ -}}
+{{- define "mayfly.githubNeeds" -}}
+{{- if eq (default "git" .Values.policy.forge) "github" -}}
+{{- if not (dig "github" "app_id" "" .Values.policy) }}
+MAYFLY_GITHUB_TOKEN: token
+{{- else if not (dig "github" "private_key_file" "" .Values.policy) }}
+MAYFLY_GITHUB_PRIVATE_KEY: private-key
+{{- end }}
+{{- if eq (include "mayfly.webhooks" .) "true" }}
+MAYFLY_GITHUB_WEBHOOK_SECRET: webhook-secret
+{{- end }}
+{{- end -}}
+{{- end -}}
+
 {{- define "mayfly.persistent" -}}
 {{- if kindIs "invalid" .Values.persistence.enabled -}}
-{{- include "mayfly.embeddedForge" . -}}
+{{- or (eq (include "mayfly.embeddedForge" .) "true") (ne (include "mayfly.sharedHistory" .) "true") -}}
 {{- else -}}
 {{- .Values.persistence.enabled -}}
 {{- end -}}
@@ -119,8 +138,8 @@ capabilities: {drop: [ALL]}
 {{- range .Values.imagePullSecrets -}}{{- $pulls = append $pulls .name -}}{{- end -}}
 {{- $kubernetes := dict "namespace" .Release.Namespace "instance" .Release.Name "images" $images "pull_secrets" $pulls "databases" (dict "isolation" $isolation) -}}
 {{- $known := dict "listen" "0.0.0.0:8080" "domain" (include "mayfly.domain" .) "platform" "kubernetes" "previews" (dict "resync" "60s") "kubernetes" $kubernetes -}}
-{{- if or .Values.ingress.enabled .Values.httpRoute.enabled -}}
-{{- /* How people come in. An Ingress without TLS of any kind is rare: `policy.public_url` says so. */ -}}
+{{- if or .Values.ingress.enabled .Values.httpRoute.enabled .Values.webhooks.ingress.enabled .Values.webhooks.httpRoute.enabled -}}
+{{- /* How people come in, and what links on pull requests begin with. An Ingress without TLS of any kind is rare: `policy.public_url` says so. */ -}}
 {{- $known = set $known "public_url" (printf "https://%s" (include "mayfly.domain" .)) -}}
 {{- end -}}
 {{- mergeOverwrite $known (deepCopy .Values.policy) | toYaml -}}
