@@ -60,7 +60,10 @@ class InACluster:
         return {"namespaces": asyncio.run(_namespaces(self._kubernetes))}
 
     def clean(self, home: Home) -> None:
-        """Nothing runs there but previews, which are gone by now."""
+        """Previews are gone by now; the controller's Lease is left."""
+        del home
+        with suppress(MayflyError):
+            asyncio.run(_forget_lease(self._kubernetes))
 
 
 async def _namespaces(kubernetes: Kubernetes) -> list[str]:
@@ -70,6 +73,17 @@ async def _namespaces(kubernetes: Kubernetes) -> list[str]:
     api = await connect(kubernetes)
     try:
         return await namespaces_of(api, kubernetes)
+    finally:
+        await api.close()
+
+
+async def _forget_lease(kubernetes: Kubernetes) -> None:
+    from controller.adapters.kubernetes.api import LEASE  # noqa: PLC0415 - as above
+    from controller.adapters.kubernetes.connect import connect  # noqa: PLC0415
+
+    api = await connect(kubernetes)
+    try:
+        await api.delete(LEASE, kubernetes.instance, kubernetes.namespace)
     finally:
         await api.close()
 

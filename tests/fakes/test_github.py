@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -148,16 +148,16 @@ async def test_an_app_comes_in_with_its_own_token_and_gets_one_for_an_hour(scene
 
 
 @pytest.mark.parametrize(
-    ("token", "why"),
+    ("made", "why"),
     [
-        pytest.param(app_token(ends=700), "too far in the future", id="one that lives too long"),
-        pytest.param(app_token(begins=-600, ends=-5), "'exp'", id="one that has expired"),
-        pytest.param(app_token(begins=60), "'iat'", id="one from the future"),
-        pytest.param(app_token()[:-6] + "AAAAAA", "decoded", id="one with another signature"),
+        pytest.param(lambda: app_token(ends=700), "too far in the future", id="one that lives too long"),
+        pytest.param(lambda: app_token(begins=-600, ends=-5), "'exp'", id="one that has expired"),
+        pytest.param(lambda: app_token(begins=60), "'iat'", id="one from the future"),
+        pytest.param(lambda: app_token()[:-6] + "AAAAAA", "decoded", id="one with another signature"),
     ],
 )
-async def test_an_apps_token_is_refused(scene: Scene, token: str, why: str) -> None:
-    answer = await scene.as_(token)("GET", "/app")
+async def test_an_apps_token_is_refused(scene: Scene, made: Callable[[], str], why: str) -> None:
+    answer = await scene.as_(made())("GET", "/app")
     assert answer.status == 401
     assert why in answer.body["message"]
 

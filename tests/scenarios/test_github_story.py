@@ -1,4 +1,4 @@
-"""The demo's story on GitHub, by `mayfly demo --forge fake-github --once`, played once for all tests here.
+"""The demo's story on GitHub, by `mayfly demo --forge fake-github --once`, played once.
 
 What stands on GitHub after a step is compared whole with `github_story/`: there it can be read in a review, and
 MAYFLY_GOLDEN=write writes it anew. Only what is another every time has another name: revisions by their chapter
@@ -30,7 +30,6 @@ pytestmark = [
     pytest.mark.postgres,
     pytest.mark.browser,
     pytest.mark.timeout(400),
-    pytest.mark.xdist_group("github-story"),
 ]
 
 FOLDER = Path(__file__).parent / "github_story"
@@ -75,9 +74,21 @@ class Played:
         return play
 
 
-@pytest.fixture(scope="module")
-def played(postgres_binaries: Path) -> Played:
-    """`postgres_binaries` skips where there are none. The folder is near the root, as a person's is."""
+def test_what_stands_on_github_is_as_it_was_reviewed(postgres_binaries: Path, subtests: pytest.Subtests):
+    """`postgres_binaries` skips where there are none."""
+    played = play()
+    assert played.code == 0, played.said
+    assert re.findall(r"^✓ (\d+)\. ", played.said, re.MULTILINE) == [str(number) for number in range(1, 11)]
+    assert played.left == []
+    for number, name in REVIEWED.items():
+        with subtests.test(name):
+            if WRITES:
+                (FOLDER / f"{name}.md").write_text(played.stood[number])
+            assert played.stood[number] == reviewed(number)
+
+
+def play() -> Played:
+    """The folder is near the root, as a person's is."""
     played = Played()
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="mf-") as folder:
         Path(folder).chmod(0o755)
@@ -88,20 +99,6 @@ def played(postgres_binaries: Path) -> Played:
         played.code, played.said = result.exit_code, result.output
         played.left = [*map(str, Path(folder).iterdir()), *processes_in(Path(folder))]
     return played
-
-
-def test_the_story_holds_and_leaves_nothing_behind(played: Played):
-    assert played.code == 0, played.said
-    assert re.findall(r"^✓ (\d+)\. ", played.said, re.MULTILINE) == [str(number) for number in range(1, 11)]
-    assert played.left == []
-
-
-@pytest.mark.parametrize("number", REVIEWED, ids=REVIEWED.values())
-def test_what_stands_on_github_is_as_it_was_reviewed(played: Played, number: int):
-    assert number in played.stood, played.said
-    if WRITES:
-        (FOLDER / f"{REVIEWED[number]}.md").write_text(played.stood[number])
-    assert played.stood[number] == reviewed(number)
 
 
 def reviewed(number: int) -> str:

@@ -73,6 +73,7 @@ async def _heard(process: asyncio.subprocess.Process, most: int) -> tuple[bytes,
         return whole.partial, said
     finally:
         errors.cancel()
+        await asyncio.gather(errors, return_exceptions=True)
 
 
 async def _last(stream: asyncio.StreamReader) -> bytes:
@@ -84,10 +85,13 @@ async def _last(stream: asyncio.StreamReader) -> bytes:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Politely first: git takes its locks away."""
+    """Politely first: git takes its locks away. What it still had to say is let go: a pipe closes once it is read."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         if process.returncode is not None:
-            return
+            break
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         await within(2, process.wait())
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            await within(2, _last(stream))

@@ -25,7 +25,7 @@ def test_an_annotation_marks_one_line_as_a_failure():
     ("path", "becomes"),
     [
         ("./shop/app.py", "shop/app.py"),
-        ("/work/shop/app.py", "work/shop/app.py"),
+        ("/srv/shop/app.py", "srv/shop/app.py"),
         ("//shop/app.py", "shop/app.py"),
         (r"shop\app.py", "shop/app.py"),
         ("shop/../shop/app.py", "shop/app.py"),

@@ -8,7 +8,7 @@ import pytest
 from controller.adapters.github.checks import Checks, Output, Run, Step, content, is_later, next_step
 from controller.errors import Refused, Unavailable
 from controller.previews.words import Annotation, CheckReport, CheckStatus
-from tests.adapters.github.speaking import REPO, a_page, a_world, key_of
+from tests.adapters.github.speaking import REPO, a_page, key_of
 
 pytestmark = pytest.mark.processes
 
@@ -90,17 +90,6 @@ def test_a_later_order_is_told_from_everything_else(there, ours, later):
 def test_an_end_is_told_only_with_a_conclusion():
     assert {"conclusion", "completed_at"} <= content(a_report(), [], "").keys()
     assert not {"conclusion", "completed_at"} & content(a_report(status=CheckStatus.IN_PROGRESS), [], "").keys()
-
-
-@pytest.fixture
-async def world(tmp_path):
-    async with a_world(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture
-def pull(world):
-    return world.pull()
 
 
 @pytest.fixture

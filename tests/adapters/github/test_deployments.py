@@ -9,7 +9,7 @@ from controller.adapters.github.client import Nothing
 from controller.adapters.github.deployments import Deployments, Status, Words, says
 from controller.errors import Refused, Unavailable
 from controller.previews.words import CheckReport, CheckStatus, DeploymentReport, DeploymentState
-from tests.adapters.github.speaking import REPO, a_page, a_world, key_of
+from tests.adapters.github.speaking import REPO, a_page, key_of
 
 pytestmark = pytest.mark.processes
 
@@ -34,17 +34,6 @@ def a_status(**differs):
 )
 def test_a_status_says_what_all_of_it_says(status, answer):
     assert says(status, READY) is answer
-
-
-@pytest.fixture
-async def world(tmp_path):
-    async with a_world(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture
-def pull(world):
-    return world.pull()
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ from controller.adapters.github.wire import Request, Wire
 from controller.errors import Refused, Unavailable
 from controller.previews import markdown
 from controller.previews.words import Annotation, CheckReport, CheckStatus, DeploymentReport, DeploymentState
-from tests.adapters.github.speaking import REPO, a_world, key_of
+from tests.adapters.github.speaking import REPO, key_of
 from tests.adapters.github.world import APP, app_key
 from tests.fakes.github.things import Status
 from tests.scenarios.workday import a_workday
@@ -48,17 +48,6 @@ def at(*names: str):
     """The test is given `past`: 0, and then 1."""
     TESTED.update(names)
     return pytest.mark.parametrize("past", PAST)
-
-
-@pytest.fixture
-async def world(tmp_path):
-    async with a_world(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture
-def pull(world):
-    return world.pull()
 
 
 # What is written: GitHub's side of it

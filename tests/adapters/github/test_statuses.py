@@ -5,7 +5,7 @@ import pytest
 from controller.adapters.github.statuses import Status, Statuses, stands, state
 from controller.errors import Refused, Unavailable
 from controller.previews.words import CheckReport, CheckStatus
-from tests.adapters.github.speaking import REPO, a_page, a_world, key_of
+from tests.adapters.github.speaking import REPO, a_page, key_of
 
 pytestmark = pytest.mark.processes
 
@@ -39,17 +39,6 @@ def test_every_state_of_a_check_has_one_of_a_status():
 )
 def test_a_status_stands_where_the_latest_says_it(statuses, answer):
     assert stands(statuses, THERE) is answer
-
-
-@pytest.fixture
-async def world(tmp_path):
-    async with a_world(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture
-def pull(world):
-    return world.pull()
 
 
 @pytest.fixture

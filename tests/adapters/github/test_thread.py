@@ -6,23 +6,12 @@ from controller.adapters.github.thread import Thread
 from controller.errors import Refused, Unavailable
 from controller.previews.model import PreviewKey
 from controller.previews.words import Mood, Reply
-from tests.adapters.github.speaking import REPO, a_world, key_of
+from tests.adapters.github.speaking import REPO, key_of
 
 pytestmark = pytest.mark.processes
 
 PINNED = Reply("pinned until Friday")
 STRANGER = "eve"
-
-
-@pytest.fixture
-async def world(tmp_path):
-    async with a_world(tmp_path) as world:
-        yield world
-
-
-@pytest.fixture
-def pull(world):
-    return world.pull()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from controller.adapters.local import builds, environment, logs, shim, store
 from controller.adapters.local.health import why_unhealthy
-from controller.adapters.local.ports import free_port, is_free
+from controller.adapters.local.ports import RANGE, free_port, is_free
 from controller.adapters.local.processes import Process
 from controller.adapters.local.store import Record
 from controller.adapters.local.units import State
@@ -288,6 +288,9 @@ def test_ports_are_free_and_in_nobody_s_books() -> None:
     port = free_port(set())
     assert is_free(port)
     assert free_port({port}) != port
+    assert free_port(set(RANGE) - {port}) == port
+    with pytest.raises(Unavailable, match="every port"):
+        free_port(RANGE)
 
 
 @asynccontextmanager
