@@ -22,7 +22,7 @@ setup: .venv/.ready ## Makes .venv
 demo: .venv/.ready ## Plays the story on examples/shop, then serves the dashboard (ONCE=1: and exits; FORGE=fake-github)
 	@$(BIN)/mayfly demo $(if $(ONCE),--once) $(if $(PLATFORM),--platform $(PLATFORM)) $(if $(IMAGE),--image $(IMAGE)) $(if $(FORGE),--forge $(FORGE))
 
-quick: .venv/.ready lint types ## Lint, types and the tests that need no server or browser, about half a minute
+quick: .venv/.ready lint types ## Lint, types and the tests that need no server or browser, about a minute
 	@$(BIN)/python -m pytest -q -n 2 -m 'not processes and not postgres and not browser and not docker and not cluster'
 
 test: .venv/.ready lint types ## Everything that CI runs

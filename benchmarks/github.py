@@ -20,7 +20,7 @@ import structlog
 from benchmarks.model import Row
 from controller.adapters.github.limits import CREATED_PER_HOUR
 from controller.adapters.github.pace import Pace
-from tests.scenarios.workday import SPEC, Workday, a_workday, key_of
+from tests.scenarios.workday import Workday, a_workday, key_of
 
 PULLS = 1_000
 QUOTA = 5_000
@@ -28,7 +28,6 @@ QUOTA = 5_000
 HOURLY = "GitHub's, an hour"
 A_ROUND = timedelta(minutes=1)
 """As the chart has it."""
-NO_DRAFTS = SPEC + "trigger: {drafts: false}\n"
 MOST_ROUNDS = 100
 LIMITS = ("limit", "created_per_minute", "created_per_hour", "points_per_minute")
 """Of the fake GitHub."""
@@ -91,12 +90,10 @@ async def _finish(day: Workday, number: int) -> None:
 
 
 async def _many() -> list[Row]:
-    """Drafts, which get no preview here, and were told so: they are read and listened to like all others."""
+    """There is no place for any, and they were told so: they are read and listened to like all others."""
     with tempfile.TemporaryDirectory(prefix="mayfly-bench-") as folder:
-        async with a_workday(Path(folder)) as day:
-            day.shop.push({".preview.yaml": NO_DRAFTS})
-            for pull in day.shop.open_many(PULLS):
-                pull.draft = True
+        async with a_workday(Path(folder), max_alive=0) as day:
+            day.shop.open_many(PULLS)
             with _without_limits(day):
                 await _rounds_until(day, lambda: len(day.shop.comments) == PULLS)
             _pass(day, timedelta(minutes=2))
