@@ -33,6 +33,12 @@ class Asked:
     comment: Comment
     requests: tuple[Request | Misunderstood, ...]
     refusals: tuple[str, ...]
+    by_stranger: bool
+    """Its author may not write here."""
+
+    @property
+    def is_turned_away(self) -> bool:
+        return self.by_stranger and all(self.refusals)
 
     @property
     def allowed(self) -> Iterator[tuple[int, Request]]:
@@ -97,7 +103,7 @@ class People:
     ) -> Asked:
         """Permission is that of now: what somebody was allowed when they wrote it does not count any more."""
         refusals = (self._why_not(request, comment.author, permission, pull) for request in requests)
-        return Asked(comment, requests, tuple(refusals))
+        return Asked(comment, requests, tuple(refusals), by_stranger=not permission.may_write)
 
     def _why_not(self, request: Request | Misunderstood, actor: str, permission: Permission, pull: PullRequest) -> str:
         if isinstance(request, Request):
@@ -116,13 +122,14 @@ class People:
         refused = {channel for channel in said if channel.startswith(REFUSAL)}
         for one in asked:
             channel = f"{REFUSAL}{one.comment.author}"
-            if all(one.refusals) and channel in refused:
+            if one.is_turned_away and channel in refused:
                 await self._history.remember_said(key, {f"answer:{one.comment.id}": "refused"})
                 continue
-            told |= await self._speaker.answer(key, one.comment.id, await self._reply(key, one))
-            if all(one.refusals):
+            answered = await self._speaker.answer(key, one.comment.id, await self._reply(key, one))
+            if answered and one.is_turned_away:
                 refused.add(channel)
                 await self._history.remember_said(key, {channel: one.comment.id})
+            told |= answered
         return told
 
     async def _reply(self, key: PreviewKey, asked: Asked) -> Reply:

@@ -1,5 +1,7 @@
 """Who may say what: commands in comments, in a small world with permissions."""
 
+from datetime import timedelta
+
 import pytest
 
 from controller.previews.model import Forks, Permission, Rules, Verb
@@ -53,6 +55,26 @@ async def test_a_stranger_is_told_so_once_however_much_they_write():
     )
     assert len(day.forge.answers(key)) == 2
     assert day.platform.alive.keys() == {key}
+
+
+async def test_who_may_write_is_answered_every_time():
+    day = Day(APPROVING)
+    key = await day.open(from_fork=True, author="eve")
+    for revision in ("d" * 40, "e" * 40):
+        mood, answer = await say(day, key, "ada", f"/preview approve {revision}")
+        assert mood is Mood.REFUSED
+        assert answer.startswith(f"`{revision[:7]}` is not the head.")
+
+
+async def test_a_stranger_whose_refusal_was_lost_is_told_when_the_forge_answers_again():
+    day = Day()
+    key = await day.open()
+    day.forge.patience = timedelta(seconds=10)
+    assert await say(day, key, "eve", "/preview down") is None
+    day.forge.patience = None
+    day.later(minutes=1)
+    await day.settle()
+    assert day.forge.answers(key) == ["`/preview down` needs write permission in this repository."]
 
 
 async def test_what_counts_is_the_permission_at_the_time_it_is_acted_on():
