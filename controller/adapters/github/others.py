@@ -20,14 +20,13 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from controller.adapters.github.client import Client
+from controller.adapters.github.kept import keep
 from controller.adapters.github.shapes import Seen
 from controller.adapters.github.statuses import Status
 from controller.errors import Refused
 from controller.previews.model import PreviewKey, PullRequest
 from controller.previews.words import CheckStatus
 
-K = TypeVar("K")
-V = TypeVar("V")
 Shape = TypeVar("Shape", bound=Seen)
 KEPT = 5_000
 """Pull requests that are known to wait, and lists that we may not read."""
@@ -108,18 +107,11 @@ class Others:
         try:
             return await self._client.pages(*place, shape, fresh=at.fresh, **query), None
         except Refused as error:
-            _keep(self._refused, place, (now + at.fresh, error))
+            keep(self._refused, place, (now + at.fresh, error), KEPT)
             return (), error
 
     def _wait(self, pull: PullRequest, names: Collection[str]) -> None:
-        _keep(self._waiting, pull.key, (pull.head, frozenset(names)))
-
-
-def _keep(kept: OrderedDict[K, V], key: K, value: V) -> None:
-    kept[key] = value
-    kept.move_to_end(key)
-    while len(kept) > KEPT:
-        kept.popitem(last=False)
+        keep(self._waiting, pull.key, (pull.head, frozenset(names)), KEPT)
 
 
 def standing(runs: Iterable[Run], statuses: Iterable[Status]) -> dict[str, CheckStatus]:

@@ -13,17 +13,15 @@ When a head was pushed GitHub does not say: it is when we first saw it there, an
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from controller.adapters.github.client import Client, NotThere
+from controller.adapters.github.kept import keep
 from controller.adapters.github.limits import CHANGED_FILES
 from controller.adapters.github.shapes import ChangedFile, Pull, login
 from controller.errors import Refused, Unavailable
 from controller.ports import Ledger
 from controller.previews.model import PreviewKey, PullRequest, short
 
-K = TypeVar("K")
-V = TypeVar("V")
 MAX_TITLE = 200
 MAX_NUMBER = 2**31 - 1
 KEPT = 20_000
@@ -62,7 +60,7 @@ class Pulls:
         if at not in self._paths:
             paths = await self._read_paths(pull.key)
             await self._still_at(pull)
-            _keep(self._paths, at, paths)
+            keep(self._paths, at, paths, KEPT)
         return self._paths[at]
 
     async def _read_paths(self, key: PreviewKey) -> frozenset[str] | None:
@@ -84,7 +82,7 @@ class Pulls:
         key = PreviewKey(repo, pull.number)
         known = self._latest.get(key)
         if known is None or known.updated_at <= pull.updated_at:
-            _keep(self._latest, key, pull)
+            keep(self._latest, key, pull, KEPT)
         return self._latest[key]
 
     async def _requests(self, repo: str, pulls: Iterable[Pull]) -> tuple[PullRequest, ...]:
@@ -113,10 +111,3 @@ def _request(key: PreviewKey, pull: Pull, pushed_at: datetime) -> PullRequest:
         labels=frozenset(label.name for label in pull.labels),
         url=pull.html_url,
     )
-
-
-def _keep(kept: OrderedDict[K, V], key: K, value: V) -> None:
-    kept[key] = value
-    kept.move_to_end(key)
-    while len(kept) > KEPT:
-        kept.popitem(last=False)
