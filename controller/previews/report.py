@@ -197,7 +197,7 @@ def _checks(case: Case, preview: Preview) -> list[str]:
 
 
 def _about(case: Case, preview: Preview, rules: Rules) -> Iterator[str]:
-    if preview.database is not None:
+    if preview.database is not None and preview.phase is not Phase.STARTING:
         yield _database(preview.database)
     yield _lifetime(case, rules)
 

@@ -406,3 +406,18 @@ def test_a_push_to_a_fork_asks_again_while_the_approved_revision_runs():
 )
 def test_nobody_is_asked_to_approve_what_needs_no_approval(case):
     assert "approve" not in comment(case, "", ASKING, DASHBOARD)
+
+
+def test_while_it_starts_the_comment_stays_as_it_is():
+    begun = a_preview(phase=Phase.STARTING)
+    later = replace(begun, steps=(Step("migrate", StepState.RUNNING, NOON),), database=SEEDED)
+    assert said(a_case(preview=begun)) == said(a_case(preview=later))
+    assert deployment(a_case(preview=begun)) == deployment(a_case(preview=later))
+    assert state(a_case(preview=begun)).line != state(a_case(preview=later)).line  # the dashboard tells each
+
+
+def test_between_one_suite_and_the_next_the_comment_stays_as_it_is():
+    between = a_case(preview=a_preview(jobs=(a_job("smoke"),)))
+    running = a_case(preview=a_preview(jobs=(a_job("smoke"), a_job("e2e", run=None))))
+    assert said(between) == said(running)
+    assert "| e2e | ⏳ running | | |" in said(running)
