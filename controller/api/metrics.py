@@ -98,9 +98,6 @@ class Metrics:
         """Something has to wait for this limit of the forge's."""
         self._throttled.labels(_known(limit, THROTTLED)).inc()
 
-    def remaining(self, requests: int) -> None:
-        """Of one account; `set_forge` knows the least of all."""
-
     def set_forge(self, health: ForgeHealth) -> None:
         """As it is at this moment: nobody tells when it gets better by itself."""
         self._quota.set(nan if health.remaining is None else health.remaining)

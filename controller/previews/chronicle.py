@@ -10,23 +10,10 @@ import structlog
 
 from controller.errors import Refused, Unavailable
 from controller.ports import History
+from controller.previews.actions import Deploy, GiveUp, Remove, RunChecks, Sleep, Wake, kind_of
 from controller.previews.errands import Errands
 from controller.previews.look import World
-from controller.previews.model import (
-    CheckJob,
-    Deploy,
-    Event,
-    GiveUp,
-    Phase,
-    Preview,
-    PreviewKey,
-    Remove,
-    RunChecks,
-    Sleep,
-    Wake,
-    kind_of,
-    short,
-)
+from controller.previews.model import CheckJob, Event, Phase, Preview, PreviewKey, short
 from smoke.documents import format_duration
 from smoke.model import Outcome, SuiteRun
 

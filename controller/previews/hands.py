@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import assert_never
 
 from controller.ports import History, Platform
+from controller.previews.actions import Deploy, GiveUp, Remove, RunChecks, Sleep, Wake, kind_of
 from controller.previews.chronicle import Chronicle, Meter
 from controller.previews.errands import AT_ONCE
-from controller.previews.model import Deploy, Ending, GiveUp, Remove, RunChecks, Sleep, Wake, kind_of
+from controller.previews.model import Ending
 
 Act = Deploy | RunChecks | GiveUp | Sleep | Wake | Remove
 """What is done on the platform; Hold and Ask are only told."""

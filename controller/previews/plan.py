@@ -33,28 +33,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+from controller.previews.actions import Action, Ask, Deploy, GiveUp, Hold, Remove, RunChecks, Sleep, Wake
 from controller.previews.commands import order_at
 from controller.previews.hosts import host_label
 from controller.previews.lifetime import last_activity, sleep_after, why_over
 from controller.previews.model import (
-    Action,
-    Ask,
     Case,
     CheckJob,
-    Deploy,
     DeployOrder,
     Forks,
-    GiveUp,
-    Hold,
     Phase,
     Preview,
     PreviewKey,
     PullRequest,
-    Remove,
     Rules,
-    RunChecks,
-    Sleep,
-    Wake,
     short,
 )
 from controller.previews.spec import Spec, Trigger

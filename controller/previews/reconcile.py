@@ -18,26 +18,22 @@ import structlog
 from controller.errors import Refused, Unavailable
 from controller.ports import Forge, History, Platform
 from controller.previews import report
+from controller.previews.actions import Action, Ask, Deploy, Hold, kind_of
 from controller.previews.bells import Bell, Broadcast, Ring
 from controller.previews.chronicle import Chronicle, Meter
 from controller.previews.errands import Errands
 from controller.previews.hands import Act, Hands
 from controller.previews.look import Look, Memory, World
 from controller.previews.model import (
-    Action,
-    Ask,
     Case,
-    Deploy,
     DeployOrder,
     Ending,
-    Hold,
     Phase,
     Preview,
     PreviewKey,
     Rules,
     Service,
     ServiceState,
-    kind_of,
 )
 from controller.previews.people import People
 from controller.previews.plan import plan

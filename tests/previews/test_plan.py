@@ -7,27 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.previews.actions import Ask, Deploy, GiveUp, Hold, Remove, RunChecks, Sleep, Wake
 from controller.previews.commands import order_at
 from controller.previews.lifetime import expires_at
 from controller.previews.model import (
-    Ask,
     Awaited,
     Case,
-    Deploy,
     Ending,
     Forks,
-    GiveUp,
-    Hold,
     Phase,
     PreviewKey,
-    Remove,
     Rules,
-    RunChecks,
     Service,
     ServiceState,
-    Sleep,
     SpecProblem,
-    Wake,
     Wishes,
 )
 from controller.previews.plan import decide, plan

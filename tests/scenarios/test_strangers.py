@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from controller.previews.model import Verb
-from controller.settings import GITHUB_KEY
 from tests.adapters.github.world import SECRET, app_key
 from tests.fakes.github import Link
 from tests.scenarios.workday import SPEC, Workday, a_workday, key_of
@@ -359,7 +358,7 @@ async def test_what_the_application_prints_stays_text(day, name):
     outside = said.split("```")[0]  # what stands before the log
     for word in ("\n<", " <s", " <i", "[click]", "@acme/", "\u202e", "\x1b", "\x00"):
         assert word not in outside
-    assert said.count("<!-- mayfly") == 1 + said.split("<!-- mayfly", 1)[1].count("<!-- mayfly")
+    assert outside.replace("\\<", "").count("<!-- mayfly") == 1
     assert said.startswith("<!-- mayfly acme/shop#1 -->\n### ❌ Preview failed")
     await day.settle()
     assert len(pull.comments) == 1  # and ours is still found
@@ -375,7 +374,6 @@ async def test_no_secret_that_is_printed_is_told(day):
     for secret in (TOKEN, SECRET, "hunter2hunter2", *app_key()[0].splitlines()[1:-1]):
         assert secret not in said
     assert "What failed" in said
-    assert GITHUB_KEY not in said
 
 
 async def test_a_log_without_end_fits_into_a_comment(day):

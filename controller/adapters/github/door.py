@@ -85,8 +85,6 @@ class Door:
             await self._turn(known.pace, request, creates=creates)
             answer = await self._counted(request)
         limited = known.pace.hear(answer, self.clock())
-        if known.pace.quota is not None:
-            self._meter.remaining(known.pace.quota.remaining)
         self._meter.asked(_outcome(answer, limited))
         if limited is not None:
             self._meter.throttled(limited.limit)

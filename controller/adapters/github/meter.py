@@ -32,10 +32,6 @@ class Meter(Protocol):
         """Something has to wait: GitHub said so, or we know that it would."""
         ...
 
-    def remaining(self, requests: int) -> None:
-        """Left of the quota of the account that asked last."""
-        ...
-
 
 class Unmetered:
     """Counts nothing."""
@@ -43,5 +39,3 @@ class Unmetered:
     def asked(self, outcome: Outcome) -> None: ...
 
     def throttled(self, limit: Limit) -> None: ...
-
-    def remaining(self, requests: int) -> None: ...

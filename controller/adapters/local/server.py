@@ -24,7 +24,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -43,6 +42,7 @@ from controller.adapters.local.cluster import (
     open_cluster,
     write_private,
 )
+from controller.adapters.local.ports import free_port, is_free
 from controller.adapters.local.processes import Process, alive, boot_id, ended, identify, send
 from controller.errors import Unavailable
 
@@ -183,7 +183,7 @@ class EmbeddedPostgres:
             await discard_torn_data(cluster)
         await make_data(cluster)
         for port in (_last_port(cluster), 0, 0):
-            if serving := await self._try(cluster, _free_port(port)):
+            if serving := await self._try(cluster, _chosen(port)):
                 return serving
         raise Unavailable(f"PostgreSQL does not start: {_last_words(cluster.log)} (its log: {cluster.log})")
 
@@ -320,14 +320,9 @@ async def _lock(descriptor: int) -> None:
     raise Unavailable("PostgreSQL is being started or stopped by somebody else, for too long")
 
 
-def _free_port(wanted: int) -> int:
-    """`wanted` where nobody has it, else another."""
-    for port in (wanted, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError, OverflowError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    raise Unavailable("there is no free port on 127.0.0.1")
+def _chosen(wanted: int) -> int:
+    """`wanted` where it is a port and nobody has it, else another."""
+    return wanted if 0 < wanted < 2**16 and is_free(wanted) else free_port(())
 
 
 def _clones(folder: Path) -> bool:

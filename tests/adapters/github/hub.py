@@ -123,16 +123,12 @@ class Counter:
 
     outcomes: list[Outcome] = field(default_factory=list)
     limits: list[Limit] = field(default_factory=list)
-    left: int | None = None
 
     def asked(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
 
     def throttled(self, limit: Limit) -> None:
         self.limits.append(limit)
-
-    def remaining(self, requests: int) -> None:
-        self.left = requests
 
 
 @dataclass

@@ -548,7 +548,6 @@ async def test_the_last_of_the_quota_is_kept_for_telling(hub, clock, keyring):
         assert (await get_pull(client)).number == 7
         health = client.health()
     assert (health.remaining, health.limit, health.resets_at) == (250, 5000, reset)
-    assert meter.left == 250
     assert (meter.outcomes, meter.limits) == ([Outcome.OK, Outcome.OK], [Limit.QUOTA])
 
 
