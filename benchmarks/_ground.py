@@ -12,7 +12,7 @@ from benchmarks.model import Skipped
 from controller.adapters.kubernetes.api import Api
 from controller.adapters.kubernetes.connect import connect
 from controller.adapters.kubernetes.platform import KubernetesPlatform
-from controller.previews.model import Source
+from controller.common.nouns import Source
 from controller.settings import Policy
 
 IMAGE = "MAYFLY_TEST_IMAGE"

@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from benchmarks.model import Row
-from controller.previews.model import Case, Phase, Preview, PreviewKey, PullRequest, Rules, Service, ServiceState
+from controller.common.nouns import PreviewKey, Service, ServiceState
+from controller.common.spec import parse
+from controller.previews.model import Case, Phase, Preview, PullRequest, Rules
 from controller.previews.plan import plan
-from controller.previews.spec import parse
 
 PREVIEWS = 10_000
 ROUNDS = 7

@@ -22,10 +22,11 @@ from controller.adapters.history import open_history, sqlite_url
 from controller.adapters.kubernetes.api import NAMESPACE
 from controller.adapters.kubernetes.names import selector
 from controller.api.metrics import Metrics
-from controller.previews.errands import each
-from controller.previews.model import PreviewKey, Rules
+from controller.common.errands import each
+from controller.common.nouns import PreviewKey
+from controller.common.spec import FILE
+from controller.previews.model import Rules
 from controller.previews.reconcile import Reconciler, Setting
-from controller.previews.spec import FILE
 from controller.settings import Policy
 from tests.adapters.kubernetes import programs
 from tests.fakes.forge import FakeForge

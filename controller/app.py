@@ -21,6 +21,7 @@ from controller.adapters.local.server import EmbeddedPostgres
 from controller.api import create_api
 from controller.api.metrics import Metrics
 from controller.api.pages import create_pages
+from controller.common.nouns import PreviewKey
 from controller.errors import MayflyError, Refused, Unavailable
 from controller.forges import opened_forge
 from controller.gateway import Gateway
@@ -28,7 +29,7 @@ from controller.gateway.serving import Server, settle
 from controller.grounds import Turns, local, opened
 from controller.ports import Forge, History, Platform
 from controller.previews.frontdesk import FrontDesk
-from controller.previews.model import PreviewKey, Rules
+from controller.previews.model import Rules
 from controller.previews.reconcile import Reconciler, Setting
 from controller.settings import HISTORY_URL, Home, Policy
 

@@ -9,8 +9,8 @@ from urllib.parse import quote, unquote, urlsplit
 from controller.adapters.git.forge import GitForge
 from controller.adapters.shared.disk import trouble
 from controller.api.metrics import Metrics
+from controller.common.nouns import PreviewKey
 from controller.ports import Conversations, Forge, Ledger, Webhooks
-from controller.previews.model import PreviewKey
 from controller.settings import DATABASES_URL, HISTORY_URL, WEBHOOK_SECRET, WEBHOOK_SECRET_BEFORE, Home, Policy
 
 

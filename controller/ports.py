@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from controller.common.nouns import PreviewKey, Source
+from controller.common.words import CheckReport, CheckStatus, Conversation, DeploymentReport, ForgeHealth, Reply
 from controller.previews.model import (
     Comment,
     Decision,
@@ -19,12 +21,9 @@ from controller.previews.model import (
     Event,
     Permission,
     Preview,
-    PreviewKey,
     PullRequest,
     Route,
-    Source,
 )
-from controller.previews.words import CheckReport, CheckStatus, Conversation, DeploymentReport, ForgeHealth, Reply
 from smoke.model import SuiteRun
 
 

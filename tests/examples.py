@@ -2,19 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from controller.previews.model import (
-    Case,
-    CheckJob,
-    Decision,
-    Phase,
-    Preview,
-    PreviewKey,
-    PullRequest,
-    Service,
-    ServiceState,
-    Verb,
-)
-from controller.previews.spec import Spec, parse
+from controller.common.nouns import CheckJob, PreviewKey, Service, ServiceState
+from controller.common.spec import Spec, parse
+from controller.previews.model import Case, Decision, Phase, Preview, PullRequest, Verb
 from smoke.model import Attempt, CheckResult, Outcome, SuiteRun
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

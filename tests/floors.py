@@ -8,8 +8,9 @@ from pathlib import Path
 FLOORS = {
     "controller/previews/plan.py": 90,
     "controller/previews/*report.py": 90,
-    "controller/previews/spec.py": 90,
+    "controller/common/spec.py": 90,
     "controller/previews/*.py": 90,
+    "controller/common/*.py": 90,
     "smoke/*": 90,
     "*": 80,
 }

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from controller.previews.model import Source
+from controller.common.nouns import Source
 
 
 def from_folder(folder: Path) -> Callable[[str], Awaitable[Source]]:

@@ -6,7 +6,7 @@ from math import nan
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from controller.previews.words import ForgeHealth
+from controller.common.words import ForgeHealth
 
 STATES = ("none", "waiting", "starting", "ready", "failed", "sleeping", "terminating", "removed")
 KINDS = ("deploy", "run-checks", "give-up", "sleep", "wake", "remove", "hold", "ask", "say")

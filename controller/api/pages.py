@@ -16,11 +16,11 @@ from fastapi.responses import Response
 from controller.api import views
 from controller.api.rendering import Pages, clean_name, preview_page, pull_page, see_other
 from controller.api.streams import closing
+from controller.common.markdown import cut, plain
+from controller.common.nouns import PreviewKey
 from controller.errors import Refused, Unavailable
 from controller.ports import Conversations
 from controller.previews.desk import Answer, Card, Desk
-from controller.previews.markdown import cut, plain
-from controller.previews.model import PreviewKey
 from controller.settings import Policy
 from smoke.model import SuiteRun
 

@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 
 from controller.api import schemas
 from controller.api.streams import begun, closing, flowing
+from controller.common.nouns import PreviewKey
 from controller.errors import Refused
 from controller.previews.desk import Desk
-from controller.previews.model import PreviewKey
 from controller.settings import Policy
 
 FIRST_LINE_WITHIN = 1.0

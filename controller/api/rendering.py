@@ -15,10 +15,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from controller.api import markup, views
+from controller.common.markdown import plain, visible
+from controller.common.nouns import PreviewKey, short
 from controller.previews.commands import HELP
 from controller.previews.desk import Answer
-from controller.previews.markdown import plain, visible
-from controller.previews.model import PreviewKey, short
 from smoke.documents import format_duration
 
 NAME_COOKIE = "mayfly_name"

@@ -9,9 +9,10 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from controller.common.nouns import CheckJob, ServiceState, StepState
+from controller.common.words import ForgeHealth
 from controller.previews.desk import Card
-from controller.previews.model import CheckJob, Preview, ServiceState, StepState
-from controller.previews.words import ForgeHealth
+from controller.previews.model import Preview
 from controller.settings import Policy
 from smoke.model import Outcome
 

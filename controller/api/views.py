@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from controller.common.nouns import CheckJob, ServiceState, StepState, short
+from controller.common.words import CheckStatus, DeploymentState
 from controller.previews.desk import Card
-from controller.previews.model import CheckJob, Database, Phase, Preview, ServiceState, StepState, Verb, short
-from controller.previews.words import CheckStatus, DeploymentState
+from controller.previews.model import Database, Phase, Preview, Verb
 from smoke.documents import format_duration
 from smoke.model import CheckResult, Outcome, SuiteRun
 

@@ -11,7 +11,7 @@ from controller.cli import guess
 from controller.cli.console import Failure
 from controller.cli.homes import FOLDER
 from controller.cli.schema import spec_schema
-from controller.previews.spec import FILE
+from controller.common.spec import FILE
 from controller.settings import Home, Local
 
 SCHEMA = "preview.schema.json"

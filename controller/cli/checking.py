@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from controller.cli.console import Failure
-from controller.previews.spec import FILE, Spec
+from controller.common.spec import FILE, Spec
 from smoke.cli import EXIT_CODES, Options, UsageError, read_checks, run_checks
 from smoke.documents import MAX_BYTES, load
 from smoke.spec import Check

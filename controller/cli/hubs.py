@@ -16,8 +16,8 @@ from controller.adapters.git.forge import GitForge
 from controller.cli.beginning import init
 from controller.cli.checkout import REMOTE, Checkout
 from controller.cli.proof import Unmet
-from controller.previews.model import PreviewKey
-from controller.previews.words import Conversation
+from controller.common.nouns import PreviewKey
+from controller.common.words import Conversation
 from controller.settings import Home
 
 

@@ -4,8 +4,8 @@ import json
 
 from pydantic import BaseModel
 
-from controller.previews.spec import FILE as SPEC_FILE
-from controller.previews.spec import Spec
+from controller.common.spec import FILE as SPEC_FILE
+from controller.common.spec import Spec
 from controller.settings import FILE as POLICY_FILE
 from controller.settings import Policy
 

@@ -8,12 +8,13 @@ from urllib.parse import quote
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from yarl import URL
 
+from controller.common.nouns import PreviewKey
 from controller.gateway import headers, hosts, notices, sockets
 from controller.gateway.headers import Raw
 from controller.gateway.notices import Notice
 from controller.gateway.upstream import Ask, NoAnswer, NotTaken, Upstream
 from controller.gateway.visits import Visits
-from controller.previews.model import Phase, PreviewKey, Route
+from controller.previews.model import Phase, Route
 
 CUT_AFTER = 1.0
 """Seconds; less than the server waits for requests under way."""

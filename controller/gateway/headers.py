@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from controller.previews.model import PreviewKey
+from controller.common.nouns import PreviewKey
 
 Raw = list[tuple[bytes, bytes]]
 """Header fields as ASGI has them: names in lower case, in order, repeated ones apart."""

@@ -11,7 +11,7 @@ import re
 from ipaddress import ip_address
 from urllib.parse import quote
 
-from controller.previews.model import PreviewKey
+from controller.common.nouns import PreviewKey
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+?)\.?(:[0-9]{1,5})?")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")

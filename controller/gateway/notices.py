@@ -17,8 +17,8 @@ from typing import assert_never
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from controller.common import markdown
 from controller.gateway.headers import Raw
-from controller.previews import markdown
 from controller.previews.model import Phase, Route
 
 STATE_PATH = "/.mayfly/state"

@@ -15,8 +15,8 @@ import aiohttp
 from starlette.types import Receive, Send
 from yarl import URL
 
+from controller.common.nouns import PreviewKey
 from controller.gateway.headers import downwards
-from controller.previews.model import PreviewKey
 
 CONNECT_WITHIN = 5.0
 """Seconds."""

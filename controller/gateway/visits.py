@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from controller.common.nouns import PreviewKey
 from controller.errors import MayflyError
-from controller.previews.model import PreviewKey
 
 EVERY = 5.0
 """Seconds."""

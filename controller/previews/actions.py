@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.previews.model import DeployOrder, PreviewKey
+from controller.common.nouns import PreviewKey
+from controller.previews.model import DeployOrder
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ from typing import Protocol, assert_never
 
 import structlog
 
+from controller.common.errands import Errands
+from controller.common.nouns import CheckJob, PreviewKey, short
 from controller.errors import Refused, Unavailable
 from controller.ports import History
 from controller.previews.actions import Deploy, GiveUp, Remove, RunChecks, Sleep, Wake, kind_of
-from controller.previews.errands import Errands
 from controller.previews.look import World
-from controller.previews.model import CheckJob, Event, Phase, Preview, PreviewKey, short
+from controller.previews.model import Event, Phase, Preview
 from smoke.documents import format_duration
 from smoke.model import Outcome, SuiteRun
 
@@ -41,7 +42,7 @@ class Chronicle:
         self._clock = clock
         self._phases: dict[PreviewKey, str] = {}
         self._kept: set[tuple[str, str, datetime]] = set()
-        self._errands = Errands(ring)
+        self._errands: Errands[PreviewKey] = Errands(ring)
 
     async def note(self, action: Deploy | RunChecks | GiveUp | Sleep | Wake | Remove) -> None:
         revision = ""

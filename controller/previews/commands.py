@@ -15,8 +15,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from controller.previews.markdown import code
-from controller.previews.model import Decision, Permission, PullRequest, Rules, Verb, Wishes, short
+from controller.common.markdown import code
+from controller.common.nouns import short
+from controller.previews.model import Decision, Permission, PullRequest, Rules, Verb, Wishes
 from smoke.documents import parse_duration
 
 PREFIX = "/preview"

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from controller.previews.model import Ending, Event, Preview, PreviewKey, PullRequest, Wishes
-from controller.previews.words import ForgeHealth
+from controller.common.nouns import PreviewKey
+from controller.common.words import ForgeHealth
+from controller.previews.model import Ending, Event, Preview, PullRequest, Wishes
 from smoke.model import SuiteRun
 
 

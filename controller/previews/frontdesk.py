@@ -4,17 +4,17 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from controller.common.nouns import PreviewKey
+from controller.common.words import ForgeHealth
 from controller.errors import Refused
 from controller.ports import History, Platform
-from controller.previews.bells import Ring
 from controller.previews.commands import Misunderstood, Request, understand, why_not
 from controller.previews.desk import Answer, Card
 from controller.previews.lifetime import expires_at
-from controller.previews.model import Case, Ending, Event, Permission, Preview, PreviewKey, Rules, Verb
+from controller.previews.model import Case, Ending, Event, Permission, Preview, Rules, Verb
 from controller.previews.people import ONLY_ASKED
 from controller.previews.reconcile import Reconciler
 from controller.previews.report import state
-from controller.previews.words import ForgeHealth
 from smoke.model import SuiteRun
 
 ENDED_SHOWN = 30
@@ -107,7 +107,7 @@ class FrontDesk:
         self._reconciler.bell.ring()
         return len(alarm.keys)
 
-    def changes(self) -> AsyncIterator[Ring]:
+    def changes(self) -> AsyncIterator[PreviewKey | None]:
         return self._reconciler.broadcast.changes()
 
 

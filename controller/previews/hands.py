@@ -5,10 +5,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import assert_never
 
+from controller.common.errands import AT_ONCE
 from controller.ports import History, Platform
 from controller.previews.actions import Deploy, GiveUp, Remove, RunChecks, Sleep, Wake, kind_of
 from controller.previews.chronicle import Chronicle, Meter
-from controller.previews.errands import AT_ONCE
 from controller.previews.model import Ending
 
 Act = Deploy | RunChecks | GiveUp | Sleep | Wake | Remove

@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from controller.common.spec import Spec
 from controller.previews.model import Case, Rules
-from controller.previews.spec import Spec
 from smoke.documents import format_duration
 
 

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from controller.common.errands import each
+from controller.common.nouns import PreviewKey
+from controller.common.spec import FILE, Spec
+from controller.common.words import CheckStatus
 from controller.errors import Refused, Unavailable
 from controller.ports import Forge, History, Platform
 from controller.previews.commands import fold
-from controller.previews.errands import each
-from controller.previews.model import Awaited, Case, Decision, Ending, Preview, PreviewKey, PullRequest, SpecProblem
-from controller.previews.spec import FILE, Spec
+from controller.previews.model import Awaited, Case, Decision, Ending, Preview, PullRequest, SpecProblem
 from controller.previews.specs import Specs
-from controller.previews.words import CheckStatus
 from controller.settings import Allowed, Kubernetes
 
 log = structlog.get_logger()

@@ -7,15 +7,16 @@ from functools import partial
 
 import structlog
 
+from controller.common.errands import Errands, each
+from controller.common.markdown import block, inline
+from controller.common.nouns import PreviewKey
+from controller.common.words import Mood, Reply
 from controller.errors import Refused, Unavailable
 from controller.ports import Forge, History, Platform
 from controller.previews.commands import PREFIX, Misunderstood, Request, confirm, order_at, read, why_not
-from controller.previews.errands import Errands, each
 from controller.previews.look import World
-from controller.previews.markdown import block, inline
-from controller.previews.model import Comment, Decision, Event, Permission, PreviewKey, PullRequest, Rules, Verb
+from controller.previews.model import Comment, Decision, Event, Permission, PullRequest, Rules, Verb
 from controller.previews.say import Speaker
-from controller.previews.words import Mood, Reply
 
 log = structlog.get_logger()
 ONLY_ASKED = {Verb.HELP, Verb.LOGS}
@@ -64,7 +65,7 @@ class People:
         self._speaker = speaker
         self._rules = rules
         self._clock = clock
-        self._errands = Errands(ring)
+        self._errands: Errands[PreviewKey] = Errands(ring)
 
     async def hear(self, world: World) -> bool:
         """Takes the commands in comments; whether any of them changed what people want.

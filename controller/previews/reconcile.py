@@ -15,30 +15,21 @@ from typing import Any
 
 import structlog
 
+from controller.common.bells import Bell, Broadcast
+from controller.common.errands import Errands
+from controller.common.nouns import PreviewKey, Service, ServiceState
+from controller.common.words import ForgeHealth, Words
 from controller.errors import Refused, Unavailable
 from controller.ports import Forge, History, Platform
 from controller.previews import report
 from controller.previews.actions import Action, Ask, Deploy, Hold, kind_of
-from controller.previews.bells import Bell, Broadcast, Ring
 from controller.previews.chronicle import Chronicle, Meter
-from controller.previews.errands import Errands
 from controller.previews.hands import Act, Hands
 from controller.previews.look import Look, Memory, World
-from controller.previews.model import (
-    Case,
-    DeployOrder,
-    Ending,
-    Phase,
-    Preview,
-    PreviewKey,
-    Rules,
-    Service,
-    ServiceState,
-)
+from controller.previews.model import Case, DeployOrder, Ending, Phase, Preview, Rules
 from controller.previews.people import People
 from controller.previews.plan import plan
 from controller.previews.say import Speaker
-from controller.previews.words import ForgeHealth, Words
 from controller.settings import Allowed, Kubernetes
 
 log = structlog.get_logger()
@@ -77,8 +68,8 @@ class Reconciler:
         meter: Meter,
         clock: Callable[[], datetime],
     ) -> None:
-        self.bell = Bell()
-        self.broadcast = Broadcast()
+        self.bell: Bell[PreviewKey] = Bell()
+        self.broadcast: Broadcast[PreviewKey] = Broadcast()
         self.cases: dict[PreviewKey, Case] = {}
         self.holds: dict[PreviewKey, Hold] = {}
         self.alarm: Ask | None = None
@@ -93,7 +84,7 @@ class Reconciler:
         self.people = People(forge, platform, history, self._speaker, setting.rules, clock, self.bell.ring)
         self._chronicle = Chronicle(history, meter, clock, self.bell.ring)
         self._hands = Hands(platform, history, self._chronicle, meter, clock)
-        self._errands = Errands(self.bell.ring)
+        self._errands: Errands[PreviewKey] = Errands(self.bell.ring)
         self._deploys: dict[PreviewKey, DeployOrder] = {}
 
     async def run(self) -> None:
@@ -133,7 +124,9 @@ class Reconciler:
                 log.exception("a round failed")
 
     async def _listen(
-        self, bells: Callable[[], AsyncIterator[Ring]], first: Callable[[Ring], None] = lambda _: None
+        self,
+        bells: Callable[[], AsyncIterator[PreviewKey | None]],
+        first: Callable[[PreviewKey | None], None] = lambda _: None,
     ) -> None:
         while True:
             try:

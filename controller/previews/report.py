@@ -8,27 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from controller.previews.check_report import ICONS, check_reports, failures, spec_check, table, why_not
-from controller.previews.commands import PREFIX
-from controller.previews.lifetime import expires_at
-from controller.previews.markdown import COMMENT_LIMIT, block, fit, inline, one_line
-from controller.previews.model import (
-    Case,
-    Database,
-    Phase,
-    Preview,
-    PreviewKey,
-    Rules,
-    SpecProblem,
-    short,
-)
-from controller.previews.plan import current_job, needs_approval, next_suite, why_closed, why_waiting
-from controller.previews.spec import FILE, Spec
-from controller.previews.words import (
+from controller.common.check_tables import ICONS, failures, table, why_not
+from controller.common.markdown import COMMENT_LIMIT, block, fit, inline, one_line
+from controller.common.nouns import PreviewKey, short
+from controller.common.spec import FILE, Spec
+from controller.common.words import (
     DeploymentReport,
     DeploymentState,
     Words,
 )
+from controller.previews.check_report import check_reports, spec_check
+from controller.previews.commands import PREFIX
+from controller.previews.lifetime import expires_at
+from controller.previews.model import Case, Database, Phase, Preview, Rules, SpecProblem
+from controller.previews.plan import current_job, needs_approval, next_suite, why_closed, why_waiting
 from smoke.documents import format_duration
 from smoke.model import Outcome
 

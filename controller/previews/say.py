@@ -18,12 +18,13 @@ from functools import partial
 
 import structlog
 
+from controller.common.errands import AT_ONCE
+from controller.common.nouns import PreviewKey
+from controller.common.words import Reply, Words
 from controller.errors import Refused, Unavailable
 from controller.ports import Forge, History
-from controller.previews.errands import AT_ONCE
 from controller.previews.look import FAREWELL, farewell
-from controller.previews.model import Case, Ending, PreviewKey
-from controller.previews.words import Reply, Words
+from controller.previews.model import Case, Ending
 
 log = structlog.get_logger()
 COMMENT = "comment"

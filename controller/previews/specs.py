@@ -5,11 +5,11 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from controller.common.spec import FILE, SeedCommand, Spec, parse
 from controller.errors import MayflyError
 from controller.ports import Forge
 from controller.previews import images
 from controller.previews.model import PullRequest, SpecProblem
-from controller.previews.spec import FILE, SeedCommand, Spec, parse
 from controller.settings import Allowed, Kubernetes
 from smoke.documents import MAX_BYTES, DocumentError
 

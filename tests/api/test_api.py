@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from controller.common.words import ForgeHealth
 from controller.errors import Unavailable
-from controller.previews.words import ForgeHealth
 from tests.api.api import a_client, all_well, an_api
 from tests.fakes.desk import FAILED, READY, STARTING, FakeDesk
 from tests.fakes.examples import NOON, PIXEL, a_head

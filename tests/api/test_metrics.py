@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from controller.adapters.github.meter import Limit, Outcome
 from controller.adapters.github.opening import Meter
 from controller.api.metrics import ASKED, THROTTLED, Metrics
-from controller.previews.words import ForgeHealth
+from controller.common.words import ForgeHealth
 from tests.api.api import a_client, an_api
 from tests.fakes.desk import FakeDesk
 

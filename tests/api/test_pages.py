@@ -13,9 +13,9 @@ from controller.api import pages as pages_module
 from controller.api.app import create_api
 from controller.api.pages import create_pages
 from controller.api.rendering import MAX_NAME
+from controller.common.nouns import PreviewKey
+from controller.common.words import CheckReport, CheckStatus, Conversation, ForgeHealth
 from controller.previews.desk import Card
-from controller.previews.model import PreviewKey
-from controller.previews.words import CheckReport, CheckStatus, Conversation, ForgeHealth
 from controller.settings import Policy
 from tests.fakes.conversations import FakeConversations
 from tests.fakes.desk import FAILED, READY, REMOVED, SLEEPING, WAITING, FakeDesk

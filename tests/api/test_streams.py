@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 
+from controller.common.nouns import PreviewKey
 from controller.gateway import Gateway
 from controller.gateway.serving import Server
-from controller.previews.model import PreviewKey
 from tests.api.api import an_api
 from tests.fakes.desk import READY, FakeDesk
 from tests.gateway.conftest import eventually

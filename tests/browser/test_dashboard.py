@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from controller.common.words import Conversation, Entry
 from controller.previews.model import Event
-from controller.previews.words import Conversation, Entry
 from tests.browser.conftest import Open, Site, expect
 from tests.fakes.desk import FAILED, READY
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from controller.api.schemas import PreviewOut
 from controller.cli.seen import Card
-from controller.previews.model import PreviewKey
+from controller.common.nouns import PreviewKey
 from tests.fakes.desk import READY, example_cards
 from tests.fakes.examples import NOON
 

@@ -1,7 +1,7 @@
 import pytest
 
 from controller.cli.guess import Guess, guess, write
-from controller.previews.spec import Spec, parse
+from controller.common.spec import Spec, parse
 
 CASES = [
     pytest.param(

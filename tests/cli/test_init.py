@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.previews.spec import parse
+from controller.common.spec import parse
 from controller.settings import Home, Local, Policy
 from tests.cli.conftest import Mayfly
 

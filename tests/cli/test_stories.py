@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from controller.cli.chapters import ALIVE, SHOP, alive_file, chapter_file
-from controller.previews.spec import parse
+from controller.common.spec import parse
 from tests.cli.test_init import git
 
 CHAPTERS = range(1, 6)

@@ -13,9 +13,10 @@ from controller.adapters.kubernetes.names import PREVIEW
 from controller.adapters.kubernetes.platform import KubernetesPlatform, namespaces_of
 from controller.adapters.postgres.databases import PostgresDatabases
 from controller.adapters.shared.orders import slug
+from controller.common.nouns import PreviewKey
+from controller.common.spec import Spec
 from controller.ports import Databases
-from controller.previews.model import DeployOrder, PreviewKey
-from controller.previews.spec import Spec
+from controller.previews.model import DeployOrder
 from controller.settings import Policy
 from tests.adapters.local.world import git
 from tests.asking import ask

@@ -6,9 +6,9 @@ from typing import Protocol
 
 import pytest
 
+from controller.common.nouns import PreviewKey
 from controller.errors import Refused, Unavailable
 from controller.previews.desk import Desk
-from controller.previews.model import PreviewKey
 
 UNKNOWN = PreviewKey("shop", 99)
 

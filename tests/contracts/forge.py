@@ -14,10 +14,8 @@ from typing import Protocol
 import pytest
 
 from controller.adapters.shared.sources import Sources
-from controller.errors import Refused, Unavailable
-from controller.ports import Conversations, Forge
-from controller.previews.model import PreviewKey
-from controller.previews.words import (
+from controller.common.nouns import PreviewKey
+from controller.common.words import (
     Annotation,
     CheckReport,
     CheckStatus,
@@ -25,6 +23,8 @@ from controller.previews.words import (
     DeploymentState,
     Reply,
 )
+from controller.errors import Refused, Unavailable
+from controller.ports import Conversations, Forge
 
 SOON = 30.0
 """Seconds within which anything that happens at all has happened."""

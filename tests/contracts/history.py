@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from controller.common.nouns import PreviewKey
 from controller.ports import History
-from controller.previews.model import Decision, Ending, Event, PreviewKey, Verb
+from controller.previews.model import Decision, Ending, Event, Verb
 from smoke.model import Attempt, CheckResult, Outcome, SuiteRun
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)

@@ -7,8 +7,9 @@ from typing import Protocol
 
 import pytest
 
+from controller.common.nouns import PreviewKey
 from controller.ports import History, Ledger
-from controller.previews.model import Delivery, PreviewKey
+from controller.previews.model import Delivery
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 KEY = PreviewKey("acme/shop", 7)

@@ -3,9 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from controller.errors import Refused, Unavailable
-from controller.previews.model import PreviewKey
-from controller.previews.words import (
+from controller.common.nouns import PreviewKey
+from controller.common.words import (
     Annotation,
     CheckReport,
     CheckStatus,
@@ -14,6 +13,7 @@ from controller.previews.words import (
     DeploymentState,
     Entry,
 )
+from controller.errors import Refused, Unavailable
 from tests.fakes.desk import READY, FakeDesk
 from tests.fakes.examples import a_head
 

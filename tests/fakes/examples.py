@@ -4,7 +4,7 @@ import base64
 import hashlib
 from datetime import UTC, datetime
 
-from controller.previews.model import PreviewKey
+from controller.common.nouns import PreviewKey
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 PIXEL = base64.b64decode(

@@ -15,9 +15,8 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from controller.errors import Refused, Unavailable
-from controller.previews.model import Comment, Permission, PreviewKey, PullRequest, Source
-from controller.previews.words import (
+from controller.common.nouns import PreviewKey, Source
+from controller.common.words import (
     CheckReport,
     CheckStatus,
     Conversation,
@@ -27,6 +26,8 @@ from controller.previews.words import (
     Mood,
     Reply,
 )
+from controller.errors import Refused, Unavailable
+from controller.previews.model import Comment, Permission, PullRequest
 
 MAX_COMMENT = 65_536
 

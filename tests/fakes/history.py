@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from controller.common.bells import Broadcast
+from controller.common.nouns import PreviewKey
 from controller.errors import Unavailable
-from controller.previews.bells import Broadcast
-from controller.previews.model import Decision, Delivery, Ending, Event, PreviewKey
+from controller.previews.model import Decision, Delivery, Ending, Event
 from smoke.model import SuiteRun
 
 
@@ -23,7 +24,7 @@ class FakeHistory:
         self.kept_words: dict[PreviewKey, dict[str, str]] = {}
         self.kept_deliveries: dict[str, Delivery] = {}
         self.kept_heads: dict[tuple[PreviewKey, str], datetime] = {}
-        self.broadcast = Broadcast()
+        self.broadcast: Broadcast[PreviewKey] = Broadcast()
 
     def beside(self) -> "FakeHistory":
         """The same history, as another controller has it."""

@@ -5,17 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count, takewhile
 
-from controller.previews.model import (
-    DeployOrder,
-    Phase,
-    Preview,
-    PreviewKey,
-    Service,
-    ServiceState,
-    Step,
-    StepState,
-)
-from controller.previews.spec import Spec
+from controller.common.nouns import PreviewKey, Service, ServiceState, Step, StepState
+from controller.common.spec import Spec
+from controller.previews.model import DeployOrder, Phase, Preview
 
 TOOK = timedelta(milliseconds=20)
 STATES = {

@@ -16,18 +16,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from controller.common.bells import Broadcast
+from controller.common.nouns import CheckJob, PreviewKey, Service, StepState
 from controller.errors import Refused, Unavailable
-from controller.previews.bells import Broadcast
-from controller.previews.model import (
-    CheckJob,
-    DeployOrder,
-    Phase,
-    Preview,
-    PreviewKey,
-    Route,
-    Service,
-    StepState,
-)
+from controller.previews.model import DeployOrder, Phase, Preview, Route
 from smoke.model import Attempt, CheckResult, Outcome, SuiteRun
 from tests.fakes.machine import TOOK, Machine, services, step_names, steps
 
@@ -56,7 +48,7 @@ class FakePlatform:
         self.removed: list[PreviewKey] = []
         self.lines: list[str] = ["listening"]
         """The log of every service. No service writes to it, so following it ends where it does."""
-        self._broadcast = Broadcast()
+        self._broadcast: Broadcast[PreviewKey] = Broadcast()
 
     # What happens in the world
 

@@ -1,8 +1,9 @@
 """What the contract of platforms needs, in memory: commits are words about what their application does."""
 
+from controller.common.nouns import PreviewKey
+from controller.common.spec import Spec, parse
 from controller.ports import Platform
-from controller.previews.model import DeployOrder, PreviewKey
-from controller.previews.spec import Spec, parse
+from controller.previews.model import DeployOrder
 from tests.fakes.machine import Machine
 from tests.fakes.platform import FakePlatform
 

@@ -2,7 +2,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from controller.previews.model import PreviewKey
+from controller.common.nouns import PreviewKey
 from tests.contracts.forge import ForgeContract
 from tests.fakes.forge import FakeForge
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from controller.common.nouns import PreviewKey
 from controller.gateway import headers, hosts
-from controller.previews.model import PreviewKey
 
 KEY = PreviewKey("team/shop", 7)
 

@@ -6,7 +6,8 @@ import socket
 import pytest
 from aiohttp import web
 
-from controller.previews.model import Phase, PreviewKey
+from controller.common.nouns import PreviewKey
+from controller.previews.model import Phase
 from tests.gateway.conftest import KEY, Door, a_door, a_route, a_script, an_application, eventually
 
 pytestmark = pytest.mark.processes

@@ -1,8 +1,8 @@
 """People's visits are told, and not too often."""
 
+from controller.common.nouns import PreviewKey
 from controller.errors import Unavailable
 from controller.gateway.visits import Visits
-from controller.previews.model import PreviewKey
 
 SEVEN, EIGHT = PreviewKey("shop", 7), PreviewKey("shop", 8)
 

@@ -8,8 +8,8 @@ import pytest
 
 from controller.adapters.kubernetes import names, render
 from controller.adapters.kubernetes.shapes import Container, Place, SecretKey, Server, Workload
+from controller.common.nouns import PreviewKey
 from controller.errors import Refused
-from controller.previews.model import PreviewKey
 from tests.examples import ABC, KEY
 from tests.manifests.wanted import (
     EVERYTHING,

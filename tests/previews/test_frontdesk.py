@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from controller.common.nouns import PreviewKey
 from controller.previews.desk import Desk
 from controller.previews.frontdesk import FrontDesk
-from controller.previews.model import PreviewKey, Rules
+from controller.previews.model import Rules
 from controller.previews.reconcile import Reconciler, Setting
 from controller.settings import Allowed
 from tests.contracts.desk import DeskContract, World

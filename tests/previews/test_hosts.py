@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.common.spec import Spec
 from controller.previews.hosts import DEFAULT_PATTERN, MAX_LABEL, PATTERN, host_label
-from controller.previews.spec import Spec
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from controller.common.words import Mood
 from controller.previews.model import Forks, Permission, Rules, Verb
-from controller.previews.words import Mood
 from tests.previews.test_reconcile import Day
 
 APPROVING = Rules(forks=Forks.APPROVE)

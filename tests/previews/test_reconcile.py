@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from controller.common.nouns import PreviewKey
+from controller.common.words import CheckStatus, DeploymentState
 from controller.errors import Refused, Unavailable
 from controller.previews.frontdesk import FrontDesk
-from controller.previews.model import Phase, PreviewKey, Rules
+from controller.previews.model import Phase, Rules
 from controller.previews.reconcile import Reconciler, Setting
-from controller.previews.words import CheckStatus, DeploymentState
 from controller.settings import Allowed
 from smoke.model import Outcome
 from tests.examples import NOON

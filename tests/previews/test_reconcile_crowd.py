@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from controller.common import errands
+from controller.common.errands import AT_ONCE
+from controller.common.nouns import PreviewKey
 from controller.errors import Unavailable
-from controller.previews import errands
-from controller.previews.errands import AT_ONCE
-from controller.previews.model import Phase, PreviewKey, Rules
+from controller.previews.model import Phase, Rules
 from tests.fakes.platform import FakePlatform, Killed
 from tests.previews.test_reconcile import FILES, Day
 

@@ -5,23 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from controller.previews.markdown import COMMENT_LIMIT, SUMMARY_LIMIT
-from controller.previews.model import (
-    Database,
-    Ending,
-    Forks,
-    Phase,
-    Rules,
-    Service,
-    ServiceState,
-    SpecProblem,
-    Step,
-    StepState,
-    Wishes,
-)
+from controller.common.markdown import COMMENT_LIMIT, SUMMARY_LIMIT
+from controller.common.nouns import Service, ServiceState, Step, StepState
+from controller.common.words import Annotation, CheckStatus, DeploymentState, Words
+from controller.previews.model import Database, Ending, Forks, Phase, Rules, SpecProblem, Wishes
 from controller.previews.plan import decide
 from controller.previews.report import comment, deployment, state, words
-from controller.previews.words import Annotation, CheckStatus, DeploymentState, Words
 from smoke.model import Attempt, CheckResult, Outcome
 from tests.examples import ABC, CHECKED, DEF, KEY, NOON, a_case, a_job, a_preview, a_pull, a_result, a_run, an_attempt
 

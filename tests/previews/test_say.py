@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from controller.common.words import Words
 from controller.errors import Unavailable
 from controller.previews.look import FAREWELL, farewell
 from controller.previews.model import Case, Ending
 from controller.previews.say import Speaker
-from controller.previews.words import Words
 from tests.examples import KEY, NOON, a_preview, a_pull
 from tests.fakes.forge import FakeForge
 from tests.fakes.history import FakeHistory

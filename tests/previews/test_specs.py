@@ -2,8 +2,8 @@
 
 import pytest
 
+from controller.common.spec import parse
 from controller.previews.model import SpecProblem
-from controller.previews.spec import parse
 from controller.previews.specs import Specs, why_refused
 from controller.settings import Allowed, Images, Kubernetes, KubernetesDatabases
 from tests.examples import ABC, a_spec

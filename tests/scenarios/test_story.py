@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from controller.previews.words import CheckStatus
+from controller.common.words import CheckStatus
 from tests.scenarios.world import World
 
 pytestmark = [pytest.mark.processes, pytest.mark.postgres, pytest.mark.timeout(420), pytest.mark.xdist_group("story")]

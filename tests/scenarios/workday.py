@@ -20,8 +20,9 @@ from pathlib import Path
 
 import aiohttp
 
+from controller.common.nouns import PreviewKey
 from controller.previews.frontdesk import FrontDesk
-from controller.previews.model import Forks, PreviewKey, Rules
+from controller.previews.model import Forks, Rules
 from controller.previews.reconcile import Reconciler
 from tests.adapters.github.world import APP, REPO, SECRET, a_github, app_key
 from tests.fakes.github import FakeGitHub, Pull, Repository

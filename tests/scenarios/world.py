@@ -24,8 +24,8 @@ from controller.adapters.local.processes import identify, marked
 from controller.adapters.local.server import EmbeddedPostgres
 from controller.adapters.local.work import home_mark
 from controller.adapters.postgres.databases import PostgresDatabases
-from controller.previews.model import PreviewKey
-from controller.previews.words import Conversation
+from controller.common.nouns import PreviewKey
+from controller.common.words import Conversation
 from controller.settings import Home
 
 APP = """

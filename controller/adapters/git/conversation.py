@@ -12,9 +12,9 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from controller.adapters.git import records
+from controller.common.words import CheckReport, Conversation, DeploymentReport, Entry
 from controller.errors import Refused
 from controller.previews.model import Comment
-from controller.previews.words import CheckReport, Conversation, DeploymentReport, Entry
 
 US = "mayfly"
 MAX_BODY = 65_536

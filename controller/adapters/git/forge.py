@@ -11,9 +11,10 @@ from controller.adapters.git.listener import Listener
 from controller.adapters.git.pulls import Head, Record, is_draft
 from controller.adapters.git.repository import Look, Repository, exists, is_name
 from controller.adapters.git.setup import write_announced, write_hook
+from controller.common.nouns import PreviewKey, Source
+from controller.common.words import CheckReport, Conversation, DeploymentReport, ForgeHealth, Reply
 from controller.errors import Unavailable
-from controller.previews.model import Comment, Permission, PreviewKey, PullRequest, Source
-from controller.previews.words import CheckReport, Conversation, DeploymentReport, ForgeHealth, Reply
+from controller.previews.model import Comment, Permission, PullRequest
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from controller.adapters.git import bell
+from controller.common.nouns import PreviewKey
 from controller.errors import Unavailable
-from controller.previews.model import PreviewKey
 
 MAX_WAITING = 1000
 """More than this ringing at once is one ring for everything."""

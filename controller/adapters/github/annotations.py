@@ -8,8 +8,8 @@ import posixpath
 from pydantic import JsonValue
 
 from controller.adapters.github import limits
-from controller.previews.markdown import one_line, passage
-from controller.previews.words import Annotation
+from controller.common.markdown import one_line, passage
+from controller.common.words import Annotation
 
 MOST = 500
 """Of one check run: ten requests, and more than anybody reads. The summary names what failed besides."""

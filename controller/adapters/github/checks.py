@@ -25,10 +25,10 @@ from controller.adapters.github.credentials import Credentials
 from controller.adapters.github.shapes import Seen
 from controller.adapters.github.sound import alike, sound, stamp
 from controller.adapters.github.thread import NOW
+from controller.common.markdown import inline, one_line
+from controller.common.nouns import PreviewKey, short
+from controller.common.words import CheckReport, CheckStatus
 from controller.errors import Refused
-from controller.previews.markdown import inline, one_line
-from controller.previews.model import PreviewKey, short
-from controller.previews.words import CheckReport, CheckStatus
 
 TITLE = 255
 """Characters of a title; GitHub names no limit, and a longer one is not shown whole."""

@@ -28,8 +28,8 @@ from controller.adapters.github.reading import Reader
 from controller.adapters.github.shelf import Key, Shelf
 from controller.adapters.github.wire import Answer, Request
 from controller.adapters.shared.words import redact
+from controller.common.words import ForgeHealth
 from controller.errors import Refused
-from controller.previews.words import ForgeHealth
 
 __all__ = ["Client", "NotThere", "Nothing", "Query", "Shape"]
 

@@ -15,9 +15,10 @@ from math import inf
 from controller.adapters.github import markers
 from controller.adapters.github.client import Client
 from controller.adapters.github.shapes import IssueComment, IssueComments
+from controller.common.nouns import PreviewKey
 from controller.ports import Ledger
 from controller.previews.commands import PREFIX
-from controller.previews.model import Comment, Delivery, PreviewKey
+from controller.previews.model import Comment, Delivery
 
 OVERLAP = timedelta(minutes=1)
 """What was written in the last moment before the latest we know of may have reached the list only after it."""

@@ -23,10 +23,10 @@ from controller.adapters.github.client import Client, Nothing, NotThere
 from controller.adapters.github.shapes import Seen
 from controller.adapters.github.sound import alike
 from controller.adapters.github.thread import NOW
+from controller.common.markdown import one_line
+from controller.common.nouns import PreviewKey
+from controller.common.words import DeploymentReport, DeploymentState
 from controller.errors import Refused
-from controller.previews.markdown import one_line
-from controller.previews.model import PreviewKey
-from controller.previews.words import DeploymentReport, DeploymentState
 
 log = structlog.get_logger()
 

@@ -12,8 +12,8 @@ from controller.adapters.github import answers
 from controller.adapters.github.meter import Meter, Outcome, Unmetered
 from controller.adapters.github.pace import Pace, Throttled
 from controller.adapters.github.wire import Answer, Broken, Request, Silent, Wire
+from controller.common.words import ForgeHealth
 from controller.errors import Unavailable
-from controller.previews.words import ForgeHealth
 
 UNDER_WAY = 10
 """Requests of one account at once; GitHub takes 100 (`limits.AT_ONCE`), of all that use the account."""

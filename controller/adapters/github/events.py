@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 
 from controller.adapters.github import payloads
+from controller.common.nouns import PreviewKey
 from controller.previews.commands import SUITES
-from controller.previews.model import PreviewKey
 
 HEARD = (
     "check_run",

@@ -11,8 +11,8 @@ from datetime import timedelta
 
 from controller.adapters.github.client import Client, NotThere
 from controller.adapters.github.shapes import Blob, Entry, Tree
+from controller.common.nouns import short
 from controller.errors import Refused, Unavailable
-from controller.previews.model import short
 
 FOREVER = timedelta(days=36_500)
 FILES = {"100644", "100755"}

@@ -27,10 +27,11 @@ from controller.adapters.github.pulls import Pulls
 from controller.adapters.github.source import Sources
 from controller.adapters.github.statuses import Statuses
 from controller.adapters.github.thread import Thread
+from controller.common.bells import Broadcast
+from controller.common.nouns import PreviewKey, Source
+from controller.common.words import CheckReport, CheckStatus, DeploymentReport, ForgeHealth, Reply
 from controller.ports import Ledger, Webhooks
-from controller.previews.bells import Broadcast
-from controller.previews.model import Comment, Delivery, Permission, PreviewKey, PullRequest, Source
-from controller.previews.words import CheckReport, CheckStatus, DeploymentReport, ForgeHealth, Reply
+from controller.previews.model import Comment, Delivery, Permission, PullRequest
 from controller.settings import GitHub
 
 LAG = timedelta(seconds=3)
@@ -65,7 +66,7 @@ class GitHubForge:
         self._checks = Checks(client, credentials, page) if credentials.is_app else Statuses(client, page)
         self._others = Others(client, policy.fresh_for, clock)
         self._deployments = Deployments(client, page)
-        self._bells = Broadcast()
+        self._bells: Broadcast[PreviewKey] = Broadcast()
         self._ours: tuple[str, ...] | None = None
         self._heard_at: datetime | None = None
         self._echoes: dict[PreviewKey, asyncio.TimerHandle] = {}

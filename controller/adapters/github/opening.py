@@ -13,8 +13,8 @@ from controller.adapters.github.inbox import Inbox
 from controller.adapters.github.inbox import Meter as InboxMeter
 from controller.adapters.github.meter import Meter as ClientMeter
 from controller.adapters.github.signature import Signatures
+from controller.common.nouns import PreviewKey
 from controller.ports import Ledger
-from controller.previews.model import PreviewKey
 from controller.settings import WEBHOOK_SECRET, WEBHOOK_SECRET_BEFORE, GitHub
 
 

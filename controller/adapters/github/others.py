@@ -23,9 +23,10 @@ from controller.adapters.github.client import Client
 from controller.adapters.github.kept import keep
 from controller.adapters.github.shapes import Seen
 from controller.adapters.github.statuses import Status
+from controller.common.nouns import PreviewKey
+from controller.common.words import CheckStatus
 from controller.errors import Refused
-from controller.previews.model import PreviewKey, PullRequest
-from controller.previews.words import CheckStatus
+from controller.previews.model import PullRequest
 
 Shape = TypeVar("Shape", bound=Seen)
 KEPT = 5_000

@@ -18,9 +18,10 @@ from controller.adapters.github.client import Client, NotThere
 from controller.adapters.github.kept import keep
 from controller.adapters.github.limits import CHANGED_FILES
 from controller.adapters.github.shapes import ChangedFile, Pull, login
+from controller.common.nouns import PreviewKey, short
 from controller.errors import Refused, Unavailable
 from controller.ports import Ledger
-from controller.previews.model import PreviewKey, PullRequest, short
+from controller.previews.model import PullRequest
 
 MAX_TITLE = 200
 MAX_NUMBER = 2**31 - 1

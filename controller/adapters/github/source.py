@@ -4,7 +4,7 @@ import base64
 from urllib.parse import urlsplit
 
 from controller.adapters.github.credentials import Credentials
-from controller.previews.model import Source
+from controller.common.nouns import Source
 
 
 class Sources:

@@ -17,10 +17,10 @@ from controller.adapters.github.client import Client, Nothing, NotThere
 from controller.adapters.github.shapes import Seen
 from controller.adapters.github.sound import alike
 from controller.adapters.github.thread import NOW
+from controller.common.markdown import one_line
+from controller.common.nouns import PreviewKey, short
+from controller.common.words import CheckReport, CheckStatus
 from controller.errors import Refused
-from controller.previews.markdown import one_line
-from controller.previews.model import PreviewKey, short
-from controller.previews.words import CheckReport, CheckStatus
 
 
 class Status(Seen):

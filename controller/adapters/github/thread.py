@@ -23,9 +23,9 @@ from controller.adapters.github.credentials import Credentials
 from controller.adapters.github.markers import answer, bears, is_ours, marked, sticky
 from controller.adapters.github.shapes import IssueComment
 from controller.adapters.github.sound import alike, sound
+from controller.common.nouns import PreviewKey
+from controller.common.words import Mood, Reply
 from controller.errors import Refused
-from controller.previews.model import PreviewKey
-from controller.previews.words import Mood, Reply
 
 NOW = timedelta(0)
 KEPT = 5_000

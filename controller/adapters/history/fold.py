@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Row
 
-from controller.previews.model import PreviewKey
+from controller.common.nouns import PreviewKey
 
 V = TypeVar("V")
 Rows = Sequence[Row[Any]]

@@ -19,7 +19,8 @@ from controller.adapters.history import tables
 from controller.adapters.history.connections import Connections
 from controller.adapters.history.fold import EVER, Fold, Rows
 from controller.adapters.history.rows import clean, key_of, named, next_change
-from controller.previews.model import Delivery, PreviewKey
+from controller.common.nouns import PreviewKey
+from controller.previews.model import Delivery
 
 DELIVERIES = timedelta(days=7)
 """How long deliveries are kept. GitHub can be told to deliver one again for three days."""

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Row, Table, and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controller.adapters.history import tables
-from controller.previews.model import PreviewKey
+from controller.common.nouns import PreviewKey
 
 
 def clean(text: str) -> str:

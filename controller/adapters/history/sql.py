@@ -23,8 +23,9 @@ from controller.adapters.history.connections import Connections
 from controller.adapters.history.fold import EVER, Fold, Rows
 from controller.adapters.history.ledger import Head, SqlLedger
 from controller.adapters.history.rows import clean, key_of, named, next_change, of, prune
+from controller.common.nouns import PreviewKey
 from controller.errors import Refused
-from controller.previews.model import Decision, Delivery, Ending, Event, PreviewKey, Verb
+from controller.previews.model import Decision, Delivery, Ending, Event, Verb
 from smoke.model import SuiteRun
 
 V = TypeVar("V")

@@ -9,7 +9,7 @@ from controller.adapters.kubernetes.api import POD, STATEFUL_SET, kind_of
 from controller.adapters.kubernetes.cell import Cell, Means
 from controller.adapters.kubernetes.shapes import Obj
 from controller.adapters.shared.orders import service_host
-from controller.previews.spec import Deploy
+from controller.common.spec import Deploy
 
 
 async def start_all(cell: Cell, means: Means, deploy: Deploy) -> None:

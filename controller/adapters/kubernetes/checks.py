@@ -15,8 +15,8 @@ from controller.adapters.kubernetes.results import Shard
 from controller.adapters.kubernetes.shapes import CheckTask, Container, Obj, Place, SecretKey
 from controller.adapters.kubernetes.shards import balance
 from controller.adapters.shared.orders import Order
-from controller.previews.model import short
-from controller.previews.spec import fill
+from controller.common.nouns import short
+from controller.common.spec import fill
 from controller.settings import Kubernetes
 from smoke import collect, target
 from smoke.spec import Check, CommandCheck

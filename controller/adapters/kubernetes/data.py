@@ -19,10 +19,10 @@ from controller.adapters.kubernetes.record import Record
 from controller.adapters.kubernetes.shapes import Container, SecretKey
 from controller.adapters.shared.libpq import libpq
 from controller.adapters.shared.steps import StepFailed
+from controller.common.spec import Postgres, SeedCommand
 from controller.errors import Unavailable
 from controller.ports import Databases
 from controller.previews.model import Database
-from controller.previews.spec import Postgres, SeedCommand
 
 SEED = "mayfly.dev/seed"
 """Label of a Job that seeds a template on the server for all."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from controller.adapters.kubernetes.record import Record
 from controller.adapters.kubernetes.shapes import Container, SecretKey
+from controller.common.spec import ServiceSpec, fill
 from controller.errors import Refused
-from controller.previews.spec import ServiceSpec, fill
 from controller.settings import Kubernetes
 
 URL = "url"

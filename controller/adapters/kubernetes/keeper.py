@@ -19,9 +19,10 @@ from controller.adapters.kubernetes.roster import Roster
 from controller.adapters.kubernetes.shapes import Obj
 from controller.adapters.kubernetes.work import GIVE_WAY, work
 from controller.adapters.shared.orders import Aim
+from controller.common.bells import Broadcast
+from controller.common.nouns import PreviewKey
 from controller.errors import Refused, Unavailable
-from controller.previews.bells import Broadcast
-from controller.previews.model import Phase, Preview, PreviewKey
+from controller.previews.model import Phase, Preview
 
 TRIES = 5
 TICK = 30.0
@@ -34,7 +35,7 @@ log = structlog.get_logger()
 class Keeper:
     def __init__(self, means: Means, reach: Reach) -> None:
         self.roster = Roster()
-        self.broadcast = Broadcast()
+        self.broadcast: Broadcast[PreviewKey] = Broadcast()
         self._means, self._reach = means, reach
         self._seen: dict[PreviewKey, Preview] = {}
         self._tasks: set[asyncio.Task[None]] = set()

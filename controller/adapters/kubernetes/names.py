@@ -5,7 +5,7 @@ import json
 
 from controller.adapters.kubernetes.shapes import Obj, Place
 from controller.adapters.shared.orders import slug
-from controller.previews.model import PreviewKey
+from controller.common.nouns import PreviewKey
 
 MANAGER = "mayfly"
 """Of server-side apply, and the value of `app.kubernetes.io/managed-by`."""

@@ -20,8 +20,8 @@ from controller.adapters.kubernetes.own_yaml import MAX_SOURCE, documents
 from controller.adapters.kubernetes.shapes import Obj, Place
 from controller.adapters.shared.disk import trouble
 from controller.adapters.shared.sources import inside
+from controller.common.spec import Deploy, Helm, fill
 from controller.errors import Refused
-from controller.previews.spec import Deploy, Helm, fill
 from controller.settings import Kubernetes
 
 MAX_FILES = 100

@@ -9,9 +9,9 @@ from controller.adapters.kubernetes.cell import Cell, Means
 from controller.adapters.kubernetes.prepare import apply
 from controller.adapters.kubernetes.shapes import Container, Server
 from controller.adapters.shared.steps import StepFailed
+from controller.common.spec import Postgres, SeedCommand, fill
 from controller.errors import Refused
 from controller.previews.model import Database
-from controller.previews.spec import Postgres, SeedCommand, fill
 
 NAME = "postgres"
 SEEDED = "seeded"

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from controller.adapters.kubernetes import names
 from controller.adapters.kubernetes.shapes import Obj
-from controller.previews.model import CheckJob
+from controller.common.nouns import CheckJob
 from smoke import handover
 from smoke.model import CheckResult, SuiteRun
 from smoke.target import last_lines, one_line

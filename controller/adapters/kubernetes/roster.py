@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from controller.adapters.kubernetes.cell import Cell
 from controller.adapters.shared.orders import Aim, service_host
-from controller.previews.model import PreviewKey
+from controller.common.nouns import PreviewKey
 
 
 class Roster:

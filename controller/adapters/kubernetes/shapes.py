@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from controller.previews.model import PreviewKey
+from controller.common.nouns import PreviewKey
 
 Obj = dict[str, Any]
 """An object of the Kubernetes API as JSON has it. None leaves this room."""

@@ -6,7 +6,8 @@ from controller.adapters.kubernetes import results, services, troubles
 from controller.adapters.kubernetes.api import JOB
 from controller.adapters.kubernetes.cell import Cell
 from controller.adapters.shared.orders import Aim, service_host
-from controller.previews.model import CheckJob, Phase, Preview, Route, Service, ServiceState, StepState
+from controller.common.nouns import CheckJob, Service, ServiceState, StepState
+from controller.previews.model import Phase, Preview, Route
 
 PATIENCE = timedelta(minutes=1)
 

@@ -19,8 +19,9 @@ from controller.adapters.shared.orders import Aim
 from controller.adapters.shared.sources import Sources
 from controller.adapters.shared.steps import Progress, StepFailed
 from controller.adapters.shared.words import redact
+from controller.common.nouns import Step, StepState
 from controller.ports import Databases
-from controller.previews.model import Phase, Step, StepState
+from controller.previews.model import Phase
 from controller.settings import Local, Policy
 
 JOBS = ("build", "seed", "migrate")

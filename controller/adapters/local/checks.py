@@ -18,8 +18,9 @@ from controller.adapters.local import environment
 from controller.adapters.local.cell import Cell, Means
 from controller.adapters.local.units import Command, State
 from controller.adapters.shared.disk import discard, trouble
+from controller.common.nouns import CheckJob
 from controller.errors import Refused, Unavailable
-from controller.previews.model import CheckJob, Phase
+from controller.previews.model import Phase
 from smoke.documents import format_duration
 from smoke.model import SuiteRun
 from smoke.spec import Check

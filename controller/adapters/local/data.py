@@ -15,9 +15,9 @@ from controller.adapters.local.jobs import run_job
 from controller.adapters.shared.libpq import libpq
 from controller.adapters.shared.sources import inside, real_path
 from controller.adapters.shared.steps import StepFailed
+from controller.common.spec import Postgres, SeedCommand
 from controller.errors import Refused, Unavailable
 from controller.previews.model import Database
-from controller.previews.spec import Postgres, SeedCommand
 
 
 async def prepare(cell: Cell, means: Means) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from controller.adapters.local.store import Record
-from controller.previews.spec import ServiceSpec, fill
+from controller.common.spec import ServiceSpec, fill
 
 HOST = "127.0.0.1"
 """Where services listen: only the gateway leads there."""

@@ -25,10 +25,11 @@ from controller.adapters.local.work import home_mark, work
 from controller.adapters.shared.disk import trouble
 from controller.adapters.shared.orders import Aim, Order, keeps_data, service_host
 from controller.adapters.shared.sources import Sources, Where
+from controller.common.bells import Broadcast
+from controller.common.nouns import PreviewKey
 from controller.errors import Refused, Unavailable
 from controller.ports import Databases
-from controller.previews.bells import Broadcast
-from controller.previews.model import DeployOrder, Phase, Preview, PreviewKey, Route
+from controller.previews.model import DeployOrder, Phase, Preview, Route
 from controller.settings import Policy
 
 SMOKE = (sys.executable, "-P", "-m", "smoke")
@@ -68,7 +69,7 @@ class LocalPlatform:
         )
         self._cells: dict[PreviewKey, Cell] = {}
         self._hosts: dict[str, tuple[Cell, str]] = {}
-        self._broadcast = Broadcast()
+        self._broadcast: Broadcast[PreviewKey] = Broadcast()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:

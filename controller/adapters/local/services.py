@@ -11,8 +11,8 @@ from controller.adapters.local.health import why_unhealthy
 from controller.adapters.local.ports import free_port, is_free
 from controller.adapters.local.units import CRASHES, Command, State
 from controller.adapters.shared.steps import StepFailed
+from controller.common.spec import ServiceSpec
 from controller.errors import Unavailable
-from controller.previews.spec import ServiceSpec
 
 FIRST_LOOK = 0.02
 SLOWEST_LOOK = 1.0

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from controller.adapters.shared.disk import trouble
 from controller.adapters.shared.orders import Aim, Order, slug
-from controller.previews.model import CheckJob, Database, Phase, PreviewKey, Step
+from controller.common.nouns import CheckJob, PreviewKey, Step
+from controller.previews.model import Database, Phase
 
 FILE = "preview.json"
 

@@ -17,8 +17,9 @@ from controller.adapters.local.store import Record
 from controller.adapters.local.watch import watch
 from controller.adapters.shared.disk import discard, trouble
 from controller.adapters.shared.orders import Aim
+from controller.common.nouns import PreviewKey
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Phase, PreviewKey
+from controller.previews.model import Phase
 
 LOOK_EVERY = 1.0
 SAVE_VISITS_EVERY = 10.0

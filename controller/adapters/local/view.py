@@ -3,7 +3,8 @@
 from controller.adapters.local.cell import Cell
 from controller.adapters.local.services import crash_looping
 from controller.adapters.shared.orders import Aim, service_host
-from controller.previews.model import Phase, Preview, Route, Service, ServiceState, StepState
+from controller.common.nouns import Service, ServiceState, StepState
+from controller.previews.model import Phase, Preview, Route
 
 
 def preview(cell: Cell, url: str) -> Preview:

@@ -29,9 +29,9 @@ from controller.adapters.shared.disk import discard, empty, trouble
 from controller.adapters.shared.orders import Aim
 from controller.adapters.shared.sources import real_path
 from controller.adapters.shared.steps import StepFailed
+from controller.common.spec import Build, ServiceSpec
 from controller.errors import Refused, Unavailable
 from controller.previews.model import Phase
-from controller.previews.spec import Build, ServiceSpec
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0

@@ -10,8 +10,9 @@ from typing import Annotated
 
 from pydantic import PlainSerializer, PlainValidator
 
-from controller.previews.model import DeployOrder, PreviewKey
-from controller.previews.spec import Spec
+from controller.common.nouns import PreviewKey
+from controller.common.spec import Spec
+from controller.previews.model import DeployOrder
 
 MAX_LABEL = 63
 

@@ -25,8 +25,8 @@ from urllib.parse import urlsplit
 from controller.adapters.shared.disk import discard, trouble
 from controller.adapters.shared.run import CommandFailed, TooMuch, run
 from controller.adapters.shared.words import redact
+from controller.common.nouns import Source
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Source
 
 Where = Callable[[str], Awaitable[Source]]
 """Of a repository (`Forge.source`)."""

@@ -1,6 +1,6 @@
 """One step of a deploy, while it goes on and when it cannot succeed."""
 
-from controller.previews.model import StepState
+from controller.common.nouns import StepState
 
 
 class StepFailed(Exception):

@@ -12,8 +12,8 @@ import pytest
 from controller.adapters.git.forge import GitForge
 from controller.adapters.git.records import NAME, transaction
 from controller.adapters.git.setup import create_repository
+from controller.common.nouns import PreviewKey
 from controller.errors import Refused, Unavailable
-from controller.previews.model import PreviewKey
 from tests.adapters.git.world import ENV, GitWorld, git
 
 pytestmark = pytest.mark.processes

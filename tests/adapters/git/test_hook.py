@@ -10,8 +10,8 @@ import pytest
 from controller.adapters.git import bell, hook
 from controller.adapters.git.listener import MAX_WAITING, Waiting, read_line
 from controller.adapters.git.records import NAME
+from controller.common.nouns import PreviewKey
 from controller.previews.hosts import DEFAULT_PATTERN
-from controller.previews.model import PreviewKey
 from tests.adapters.git.world import ENV, GitWorld, git
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from controller.adapters.git.forge import GitForge
 from controller.adapters.git.setup import create_repository
-from controller.previews.model import PreviewKey
+from controller.common.nouns import PreviewKey
 
 ENV = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {
     "GIT_CONFIG_NOSYSTEM": "1",

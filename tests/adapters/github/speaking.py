@@ -12,8 +12,8 @@ from controller.adapters.github.client import Client
 from controller.adapters.github.door import Door
 from controller.adapters.github.shelf import Shelf
 from controller.adapters.github.wire import Wire
+from controller.common.nouns import PreviewKey
 from controller.errors import Unavailable
-from controller.previews.model import PreviewKey
 from tests.fakes.github import FakeGitHub
 from tests.fakes.github.pulls import Pull
 from tests.fakes.github.repositories import Repository

@@ -3,7 +3,7 @@
 import pytest
 
 from controller.adapters.github.annotations import MOST, NOWHERE, batches, cleaned
-from controller.previews.words import Annotation
+from controller.common.words import Annotation
 
 PLAIN = Annotation("shop/app.py", 12, "login", "expected 200")
 

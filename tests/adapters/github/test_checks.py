@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from controller.adapters.github.checks import Checks, Output, Run, Step, content, is_later, next_step
+from controller.common.words import Annotation, CheckReport, CheckStatus
 from controller.errors import Refused, Unavailable
-from controller.previews.words import Annotation, CheckReport, CheckStatus
 from tests.adapters.github.speaking import REPO, a_page, key_of
 
 pytestmark = pytest.mark.processes

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from controller.common.nouns import PreviewKey
+from controller.common.words import Reply
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Delivery, PreviewKey
-from controller.previews.words import Reply
+from controller.previews.model import Delivery
 from tests.adapters.github.world import REPO, key_of
 from tests.fakes.github.clock import written
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from controller.common.words import CheckStatus, DeploymentState
 from controller.errors import Unavailable
-from controller.previews.words import CheckStatus, DeploymentState
 from tests.adapters.github.world import GitHubWorld, a_world
 from tests.contracts.forge import A_CHECK, A_DEPLOYMENT, ForgeContract, SourceContract, World
 

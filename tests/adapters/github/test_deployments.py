@@ -7,8 +7,8 @@ import pytest
 from controller.adapters.github.checks import Checks
 from controller.adapters.github.client import Nothing
 from controller.adapters.github.deployments import Deployments, Status, Words, says
+from controller.common.words import CheckReport, CheckStatus, DeploymentReport, DeploymentState
 from controller.errors import Refused, Unavailable
-from controller.previews.words import CheckReport, CheckStatus, DeploymentReport, DeploymentState
 from tests.adapters.github.speaking import REPO, a_page, key_of
 
 pytestmark = pytest.mark.processes

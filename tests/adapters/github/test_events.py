@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from controller.adapters.github.events import HEARD, Hint, Malformed, read
 from controller.api.metrics import WEBHOOKS
-from controller.previews.model import PreviewKey
+from controller.common.nouns import PreviewKey
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = json.loads(
     (Path(__file__).parent / "webhooks" / "examples.json").read_text()

@@ -9,8 +9,9 @@ import pytest
 
 from controller.adapters.github.opening import open_github
 from controller.adapters.github.source import web_of
+from controller.common.nouns import PreviewKey
 from controller.errors import Refused
-from controller.previews.model import Delivery, PreviewKey
+from controller.previews.model import Delivery
 from controller.settings import GITHUB_KEY, GITHUB_TOKEN, WEBHOOK_SECRET, GitHub
 from tests.adapters.github.world import APP, REPO, SECRET, app_key, key_of, listening
 from tests.fakes.history import FakeHistory

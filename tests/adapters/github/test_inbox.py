@@ -17,8 +17,9 @@ from controller.adapters.github import keeping
 from controller.adapters.github.inbox import Inbox
 from controller.adapters.github.signature import Signatures
 from controller.adapters.history import open_history, sqlite_url
+from controller.common.nouns import PreviewKey
 from controller.ports import Ledger, Receipt
-from controller.previews.model import Delivery, PreviewKey
+from controller.previews.model import Delivery
 from tests.fakes.history import FakeHistory
 
 SECRET = "between us"

@@ -30,9 +30,9 @@ from controller.adapters.github.markers import sticky
 from controller.adapters.github.statuses import Statuses
 from controller.adapters.github.thread import Thread
 from controller.adapters.github.wire import Request, Wire
+from controller.common import markdown
+from controller.common.words import Annotation, CheckReport, CheckStatus, DeploymentReport, DeploymentState
 from controller.errors import Refused, Unavailable
-from controller.previews import markdown
-from controller.previews.words import Annotation, CheckReport, CheckStatus, DeploymentReport, DeploymentState
 from tests.adapters.github.speaking import REPO, key_of
 from tests.adapters.github.world import APP, app_key
 from tests.fakes.github.things import Status

@@ -3,7 +3,7 @@
 import pytest
 
 from controller.adapters.github import markers
-from controller.previews.model import PreviewKey
+from controller.common.nouns import PreviewKey
 
 KEY = PreviewKey("acme/shop", 7)
 STICKY = "<!-- mayfly acme/shop#7 -->"

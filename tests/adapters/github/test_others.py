@@ -6,9 +6,9 @@ import pytest
 
 from controller.adapters.github.others import KEPT, App, Others, Run, standing
 from controller.adapters.github.statuses import Status
+from controller.common.nouns import PreviewKey
+from controller.common.words import CheckStatus
 from controller.errors import Refused, Unavailable
-from controller.previews.model import PreviewKey
-from controller.previews.words import CheckStatus
 from tests.adapters.github.world import REPO, SECRET, app_key, key_of, listening
 from tests.examples import NOON, a_pull
 

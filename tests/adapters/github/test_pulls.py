@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from controller.common.nouns import PreviewKey
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Delivery, PreviewKey
+from controller.previews.model import Delivery
 from tests.adapters.github.world import REPO, key_of
 
 PULLS, PULL, FILES = ("GET", "/pulls"), ("GET", "/pulls/{pull_number}"), ("GET", "/pulls/{pull_number}/files")

@@ -3,8 +3,8 @@
 import pytest
 
 from controller.adapters.github.statuses import Status, Statuses, stands, state
+from controller.common.words import CheckReport, CheckStatus
 from controller.errors import Refused, Unavailable
-from controller.previews.words import CheckReport, CheckStatus
 from tests.adapters.github.speaking import REPO, a_page, key_of
 
 pytestmark = pytest.mark.processes

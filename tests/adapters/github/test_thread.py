@@ -3,9 +3,9 @@
 import pytest
 
 from controller.adapters.github.thread import Thread
+from controller.common.nouns import PreviewKey
+from controller.common.words import Mood, Reply
 from controller.errors import Refused, Unavailable
-from controller.previews.model import PreviewKey
-from controller.previews.words import Mood, Reply
 from tests.adapters.github.speaking import REPO, key_of
 
 pytestmark = pytest.mark.processes

@@ -17,10 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from controller.adapters.github import markers
 from controller.adapters.github.forge import GitHubForge
 from controller.adapters.github.opening import open_github
-from controller.errors import Refused
-from controller.ports import Webhooks
-from controller.previews.model import PreviewKey
-from controller.previews.words import (
+from controller.common.nouns import PreviewKey
+from controller.common.words import (
     Annotation,
     CheckReport,
     CheckStatus,
@@ -29,6 +27,8 @@ from controller.previews.words import (
     DeploymentState,
     Entry,
 )
+from controller.errors import Refused
+from controller.ports import Webhooks
 from controller.settings import GITHUB_KEY, GITHUB_TOKEN, WEBHOOK_SECRET, GitHub
 from tests.fakes.github import FakeGitHub
 from tests.fakes.github.people import EVENTS, Installation, User

@@ -19,8 +19,8 @@ from controller.adapters.history.opening import migrate
 from controller.adapters.history.sql import RUNS, TIMELINE, SqlHistory
 from controller.adapters.history.tables import METADATA
 from controller.adapters.local.server import EmbeddedPostgres
+from controller.common.nouns import PreviewKey
 from controller.errors import Refused, Unavailable
-from controller.previews.model import PreviewKey
 from tests.contracts.history import KEY, NOON, OTHER, a_decision, a_run, an_event, texts
 from tests.contracts.ledger import a_delivery
 

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from controller.previews.model import Phase, PreviewKey, StepState
+from controller.common.nouns import PreviewKey, StepState
+from controller.previews.model import Phase
 from tests.adapters.kubernetes.shop import a_service, a_spec, deploy, deployed, names_of, the, with_policy
 from tests.adapters.kubernetes.world import KubernetesWorld
 from tests.contracts.platform import KEY, eventually, settled, until

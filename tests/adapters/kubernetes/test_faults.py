@@ -10,8 +10,9 @@ import pytest
 
 from controller.adapters.kubernetes import cache, cell, keeper, view, work
 from controller.adapters.kubernetes.names import RECORD
+from controller.common.nouns import PreviewKey
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Phase, PreviewKey, Rules
+from controller.previews.model import Phase, Rules
 from controller.previews.reconcile import Reconciler, Setting
 from controller.settings import Allowed
 from tests.adapters.kubernetes import programs

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from controller.adapters.kubernetes import prepare
-from controller.previews.model import Phase, StepState
+from controller.common.nouns import StepState
+from controller.previews.model import Phase
 from tests.adapters.kubernetes.shop import a_service, a_spec, deploy, deployed, the, with_policy
 from tests.adapters.kubernetes.world import KubernetesWorld
 from tests.adapters.registry.world import DIGEST, MANIFEST, a_registry

@@ -18,9 +18,9 @@ from controller.adapters.kubernetes.own import Bounds, manifests, wanted
 from controller.adapters.kubernetes.own_templates import filled
 from controller.adapters.kubernetes.own_yaml import documents
 from controller.adapters.kubernetes.shapes import Place
+from controller.common.nouns import PreviewKey
+from controller.common.spec import Deploy, Helm
 from controller.errors import Refused
-from controller.previews.model import PreviewKey
-from controller.previews.spec import Deploy, Helm
 from controller.settings import Images, Kubernetes
 from tests.adapters.kubernetes.manifests import (
     IMAGE,

@@ -11,7 +11,7 @@ import pytest
 from controller.adapters.kubernetes import own_placing, render
 from controller.adapters.kubernetes.allowed import why_not_all
 from controller.adapters.kubernetes.shapes import Place
-from controller.previews.model import PreviewKey
+from controller.common.nouns import PreviewKey
 from controller.settings import Entrance, Kubernetes
 from tests.adapters.kubernetes.manifests import a_deployment, a_pod_spec, an_ingress, an_object
 from tests.adapters.kubernetes.test_allowed import FINE, HOST, POLICY

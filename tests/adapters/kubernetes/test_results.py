@@ -20,7 +20,7 @@ from controller.adapters.kubernetes.results import (
     read,
     smoke_ended,
 )
-from controller.previews.model import CheckJob
+from controller.common.nouns import CheckJob
 from smoke.handover import encode
 from smoke.model import Outcome
 from tests.examples import ABC, DEF, NOON, a_result, a_run, an_attempt

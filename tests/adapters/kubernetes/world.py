@@ -11,8 +11,9 @@ from controller.adapters.kubernetes.api import Api
 from controller.adapters.kubernetes.connect import connect
 from controller.adapters.kubernetes.platform import KubernetesPlatform
 from controller.adapters.shared.orders import slug
-from controller.previews.model import DeployOrder, PreviewKey
-from controller.previews.spec import Spec
+from controller.common.nouns import PreviewKey
+from controller.common.spec import Spec
+from controller.previews.model import DeployOrder
 from controller.settings import Images, Kubernetes, KubernetesDatabases, Policy
 from tests.adapters.kubernetes import programs
 from tests.adapters.local.world import A_CHECK, git

@@ -20,9 +20,10 @@ from controller.adapters.shared.disk import discard, empty
 from controller.adapters.shared.libpq import libpq
 from controller.adapters.shared.orders import Aim, Order
 from controller.adapters.shared.sources import inside, real_path
+from controller.common.nouns import CheckJob, PreviewKey, Step, StepState
+from controller.common.spec import parse
 from controller.errors import Refused, Unavailable
-from controller.previews.model import CheckJob, Database, Phase, PreviewKey, Step, StepState
-from controller.previews.spec import parse
+from controller.previews.model import Database, Phase
 from smoke.model import Attempt, CheckResult, Outcome, SuiteRun
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)

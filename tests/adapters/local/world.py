@@ -13,9 +13,10 @@ from controller.adapters.local.cell import Cell
 from controller.adapters.local.platform import LocalPlatform
 from controller.adapters.local.work import home_mark
 from controller.adapters.shared.orders import slug
+from controller.common.nouns import PreviewKey
+from controller.common.spec import Spec
 from controller.ports import Databases
-from controller.previews.model import DeployOrder, PreviewKey
-from controller.previews.spec import Spec
+from controller.previews.model import DeployOrder
 from controller.settings import Local, Policy
 from tests.asking import ask
 from tests.fakes.databases import FakeDatabases

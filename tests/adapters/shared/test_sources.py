@@ -11,8 +11,8 @@ import pytest
 from controller.adapters.shared import sources
 from controller.adapters.shared.run import CommandFailed, TooMuch, run
 from controller.adapters.shared.sources import Sources
+from controller.common.nouns import Source
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Source
 from tests.adapters.local.world import git
 from tests.adapters.shared.git_server import a_git_server
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from controller.previews.markdown import block, code, cut, fit, inline, one_line, passage, plain, visible
+from controller.common.markdown import block, code, cut, fit, inline, one_line, passage, plain, visible
 
 RENDER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 ACTS = re.compile(r"@[\w-]|#\w|\bgh-\d|://|www\.|:[\w+-]{1,50}:", re.IGNORECASE)

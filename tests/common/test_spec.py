@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.previews.spec import SeedCommand, fill, parse
+from controller.common.spec import SeedCommand, fill, parse
 from smoke.documents import DocumentError
 from tests.examples import ABC
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from controller.previews.secrets import redact_shapes
+from controller.common.secrets import redact_shapes
 
 COMMENT_LIMIT = 65_536
 """Characters of a comment (GitHub's limit)."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.previews.secrets import HIDDEN, redact_shapes
+from controller.common.secrets import HIDDEN, redact_shapes
 
 RANDOM = "Zx8Qm2Rt7Wp4Lk9Vb3Nc6Hd1Jf5Gs0TyUeIoPaSd"
 LINE = (RANDOM * 2)[:64]

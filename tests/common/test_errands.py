@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from controller.previews import errands
-from controller.previews.errands import AT_ONCE, Errands, each
-from controller.previews.model import PreviewKey
+from controller.common import errands
+from controller.common.errands import AT_ONCE, Errands, each
+from controller.common.nouns import PreviewKey
 
 ONE, TWO = PreviewKey("shop", 1), PreviewKey("shop", 2)
 

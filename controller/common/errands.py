@@ -1,15 +1,15 @@
-"""Work on many pull requests at once: a slow one keeps only itself waiting, and none is worked on twice at a time."""
+"""Work on many things at once: a slow one keeps only itself waiting, and none is worked on twice at a time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import structlog
 
-from controller.previews.model import PreviewKey
-
 log = structlog.get_logger()
+Key = TypeVar("Key")
+"""A pull request, a target."""
 T = TypeVar("T")
 R = TypeVar("R")
 AT_ONCE = 8
@@ -34,24 +34,24 @@ async def each(work: Callable[[T], Awaitable[R]], items: Iterable[T]) -> list[R]
     return [task.result() for task in tasks]
 
 
-class Errands:
-    """`news` is told of every pull request whose work came to something after its round had ended."""
+class Errands(Generic[Key]):
+    """`news` is told of everything whose work came to something after its round had ended."""
 
-    def __init__(self, news: Callable[[PreviewKey], None]) -> None:
+    def __init__(self, news: Callable[[Key], None]) -> None:
         self._news = news
-        self._under_way: dict[PreviewKey, asyncio.Task[bool]] = {}
-        self._late: set[PreviewKey] = set()
-        self._again: set[PreviewKey] = set()
+        self._under_way: dict[Key, asyncio.Task[bool]] = {}
+        self._late: set[Key] = set()
+        self._again: set[Key] = set()
 
-    def __contains__(self, key: PreviewKey) -> bool:
+    def __contains__(self, key: Key) -> bool:
         return key in self._under_way
 
-    def under_way(self, again: Collection[PreviewKey] = ()) -> frozenset[PreviewKey]:
+    def under_way(self, again: Collection[Key] = ()) -> frozenset[Key]:
         """What is being worked on. Of those in `again` there will be news at the end, whatever comes of it."""
         self._again |= self._under_way.keys() & set(again)
         return frozenset(self._under_way)
 
-    async def run(self, work: Mapping[PreviewKey, Callable[[], Coroutine[Any, Any, bool]]]) -> None:
+    async def run(self, work: Mapping[Key, Callable[[], Coroutine[Any, Any, bool]]]) -> None:
         """Begins what is not busy, and waits for it, but no longer than PATIENCE; what takes longer goes on.
 
         Each says whether it came to something. Raises the first error, when the others are done too.
@@ -73,12 +73,12 @@ class Errands:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, key: PreviewKey, errand: Callable[[], Coroutine[Any, Any, bool]]) -> asyncio.Task[bool]:
+    def _begin(self, key: Key, errand: Callable[[], Coroutine[Any, Any, bool]]) -> asyncio.Task[bool]:
         task = self._under_way[key] = asyncio.create_task(errand())
         task.add_done_callback(lambda done: self._end(key, done))
         return task
 
-    def _end(self, key: PreviewKey, task: asyncio.Task[bool]) -> None:
+    def _end(self, key: Key, task: asyncio.Task[bool]) -> None:
         del self._under_way[key]
         late, again = key in self._late, key in self._again
         self._late.discard(key)
@@ -87,6 +87,6 @@ class Errands:
             return
         error = task.exception()
         if late and error is not None:
-            log.error("work on a pull request failed", pull=str(key), exc_info=error)
+            log.error("work failed", about=str(key), exc_info=error)
         if again or (late and (error is not None or task.result())):
             self._news(key)
