@@ -115,10 +115,15 @@ def format_duration(duration: timedelta) -> str:
     return f"{days:.1f}".removesuffix(".0") + " days"
 
 
+def _plainly(duration: timedelta) -> str:
+    """Its seconds, as `parse_duration` reads them: to the microsecond, and never with an exponent."""
+    return f"{duration.total_seconds():.6f}".rstrip("0").rstrip(".")
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
-    PlainSerializer(lambda value: f"{value.total_seconds():g}s", return_type=str, when_used="json"),
+    PlainSerializer(lambda value: f"{_plainly(value)}s", return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "examples": ["90s", "15m", "2 days"]}),
 ]
 

@@ -40,14 +40,20 @@ async def run(
     suite: str = "smoke",
     revision: str = "",
     on_attempt: OnAttempt | None = None,
+    tools: Tools | None = None,
 ) -> SuiteRun:
-    """Every check, once or as often as it may be tried. Results come in the order of the checks. Raises nothing."""
+    """Every check, once or as often as it may be tried. Results come in the order of the checks. Raises nothing.
+
+    `tools` are those of many runs; whoever opened them closes them.
+    """
     started_at, began = datetime.now(UTC), time.perf_counter()
     error = target.why_not() or why_not(checks)
     results: tuple[CheckResult, ...] = ()
-    if not error:
-        async with Tools(target, [check.name for check in checks]) as tools:
-            results = await _all(checks, tools, target, on_attempt)
+    if not error and tools is not None:
+        results = await _all(checks, tools, target, on_attempt)
+    elif not error:
+        async with Tools(target, [check.name for check in checks]) as own:
+            results = await _all(checks, own, target, on_attempt)
     return SuiteRun(suite, revision, started_at, _since(began), results, error)
 
 

@@ -36,8 +36,10 @@ class Resolver(AbstractResolver):
 class Tools:
     """An asynchronous context manager. One client for all checks: a client of one's own costs 20 ms."""
 
-    def __init__(self, target: Target, names: list[str]) -> None:
+    def __init__(self, target: Target, names: list[str], *, keep_alive: bool = True) -> None:
+        """`keep_alive`: whether a connection is used again; else each request measures a new one."""
         self._target = target
+        self._keep_alive = keep_alive
         self._numbers = {name: number for number, name in enumerate(names, 1)}
         self._http: aiohttp.ClientSession | None = None
         self._chromium: Chromium | None = None
@@ -52,7 +54,9 @@ class Tools:
     def http(self) -> aiohttp.ClientSession:
         """Keeps no cookies: whoever wants some sends them."""
         if self._http is None:
-            connector = aiohttp.TCPConnector(limit=self._target.parallel, resolver=Resolver())
+            connector = aiohttp.TCPConnector(
+                limit=self._target.parallel, resolver=Resolver(), force_close=not self._keep_alive
+            )
             self._http = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), max_line_size=16 * 1024
             )

@@ -24,6 +24,16 @@ def short(revision: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Commit:
+    """`author` and `title` are a stranger's words."""
+
+    revision: str
+    committed_at: datetime
+    title: str = ""
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """What `git fetch` takes: a path or a URL. `header` (a secret) goes with every request to that URL."""
 
@@ -78,3 +88,25 @@ class CheckJob:
     order: int
     started_at: datetime
     run: SuiteRun | None = None
+
+
+class Phase(StrEnum):
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+    SLEEPING = "sleeping"
+    TERMINATING = "terminating"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a host name leads. `address` is None while nothing answers there."""
+
+    key: PreviewKey
+    service: str
+    phase: Phase
+    address: tuple[str, int] | None = None
+    reason: str = ""
+    logs: str = ""
+    step: str = ""
+    """What it is doing while it starts."""

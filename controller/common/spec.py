@@ -7,6 +7,7 @@ shell.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Literal
 
@@ -86,8 +87,17 @@ class Postgres(Strict):
     `keep`: data that people entered stays, and only new migrations run."""
 
 
+class Undo(Strict):
+    command: Words
+    """Runs in the checkout of the release that is given up, before the earlier one starts, with the database's URL in
+    its variable; `{to}` is the revision that comes back."""
+
+
 class DatabaseSpec(Strict):
     postgres: Postgres | None = None
+    rollback: Literal["safe", "never"] | Undo | None = None
+    """Whether an earlier release works on the database that this one's migrations left: `safe`, once a `command` ran,
+    or `never`, which is assumed where a migration changed something: main is not rolled back by itself then."""
 
 
 class Checks(Strict):
@@ -210,6 +220,14 @@ class Spec(Strict):
         """Paths that must be regular files (or, for inputs, exist) at the revision."""
         seed = self.postgres.seed if self.postgres else None
         return list(seed) if isinstance(seed, list) else []
+
+
+@dataclass(frozen=True, slots=True)
+class SpecProblem:
+    """The spec at the head cannot be used; `text` is for the person who wrote it. `absent`: there is none."""
+
+    text: str
+    absent: bool = False
 
 
 def parse(source: bytes | str, revision: str) -> Spec:

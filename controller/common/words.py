@@ -1,4 +1,4 @@
-"""What can be said about a preview on a forge: one comment, check runs, a deployment. Shapes only; see `report`."""
+"""What can be said on a forge: comments, check runs, commit statuses, deployments. Shapes only; see each `report`."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +14,8 @@ class CheckStatus(StrEnum):
     FAILURE = "failure"
     ACTION_REQUIRED = "action_required"
     """Our `broken`: it blocks a merge as a failure does, and says that nothing is known."""
+    NEUTRAL = "neutral"
+    """It is over, nothing is known, and nobody needs to: it blocks nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class DeploymentState(StrEnum):
     IN_PROGRESS = "in_progress"
     SUCCESS = "success"
     FAILURE = "failure"
+    ERROR = "error"
     INACTIVE = "inactive"
 
 
@@ -58,6 +61,47 @@ class DeploymentReport:
     url: str
     description: str
     """At most 140 characters."""
+    production: bool = False
+    """Not a preview: GitHub's `production_environment`, which is not removed."""
+
+
+class CommitState(StrEnum):
+    """GitHub's words for a commit status."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+    """Nothing is known, or a person is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitStatus:
+    context: str
+    """Its name: `mayfly/production`."""
+    state: CommitState
+    description: str
+    """At most 140 characters."""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitReport:
+    """What a commit of main is told of its deploy."""
+
+    revision: str
+    status: CommitStatus | None = None
+    check: CheckReport | None = None
+    deployment: DeploymentReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitSaid:
+    """All that stands on a commit: the latest of each name, by name."""
+
+    statuses: tuple[CommitStatus, ...] = ()
+    checks: tuple[CheckReport, ...] = ()
+    deployments: tuple[DeploymentReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +155,8 @@ class ForgeHealth:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One comment of a conversation. `sticky` is ours, edited in place; `answers` is the id of what it answers."""
+    """One comment of a conversation. `sticky` is ours, edited in place, one for each `topic`; `answers` is the id of
+    what it answers."""
 
     id: str
     author: str
@@ -120,6 +165,7 @@ class Entry:
     updated_at: datetime
     sticky: bool = False
     answers: str = ""
+    topic: str = ""
 
 
 @dataclass(frozen=True, slots=True)

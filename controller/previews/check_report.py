@@ -2,10 +2,10 @@
 
 from controller.common.check_tables import STATUS, TITLE_LIMIT, annotations_of, summary_of, title_of
 from controller.common.markdown import SUMMARY_LIMIT, block, fit, inline, one_line
-from controller.common.nouns import CheckJob
-from controller.common.spec import FILE, Spec
+from controller.common.nouns import CheckJob, Phase
+from controller.common.spec import FILE, Spec, SpecProblem
 from controller.common.words import CheckReport, CheckStatus
-from controller.previews.model import Case, Phase, SpecProblem
+from controller.previews.model import Case
 from controller.previews.plan import current_job
 from smoke.model import Outcome
 

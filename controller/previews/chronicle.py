@@ -9,12 +9,12 @@ from typing import Protocol, assert_never
 import structlog
 
 from controller.common.errands import Errands
-from controller.common.nouns import CheckJob, PreviewKey, short
+from controller.common.nouns import CheckJob, Phase, PreviewKey, short
 from controller.errors import Refused, Unavailable
 from controller.ports import History
 from controller.previews.actions import Deploy, GiveUp, Remove, RunChecks, Sleep, Wake, kind_of
 from controller.previews.look import World
-from controller.previews.model import Event, Phase, Preview
+from controller.previews.model import Event, Preview
 from smoke.documents import format_duration
 from smoke.model import Outcome, SuiteRun
 

@@ -13,14 +13,14 @@ import structlog
 
 from controller.common.errands import each
 from controller.common.nouns import PreviewKey
-from controller.common.spec import FILE, Spec
+from controller.common.spec import FILE, Spec, SpecProblem
 from controller.common.words import CheckStatus
 from controller.errors import Refused, Unavailable
 from controller.ports import Forge, History, Platform
 from controller.previews.commands import fold
-from controller.previews.model import Awaited, Case, Decision, Ending, Preview, PullRequest, SpecProblem
-from controller.previews.specs import Specs
+from controller.previews.model import Awaited, Case, Decision, Ending, Preview, PullRequest
 from controller.settings import Allowed, Kubernetes
+from controller.specs import Specs
 
 log = structlog.get_logger()
 FEW = 10
@@ -158,7 +158,7 @@ class Look:
         return tuple(replace(case, stale=True) if case.key in stale else case for case in cases)
 
     async def _case(self, key: PreviewKey, pull: PullRequest | None, preview: Preview | None, memory: Memory) -> Case:
-        spec = await self._specs.of(pull) if pull is not None and pull.is_open else None
+        spec = await self._specs.of(pull.key.repo, pull.head) if pull is not None and pull.is_open else None
         if pull is not None and isinstance(spec, Spec) and spec.trigger.paths:
             pull, spec = await self._with_paths(pull, spec)
         awaited: Awaited | SpecProblem = Awaited()

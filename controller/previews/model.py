@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from controller.common.nouns import CheckJob, PreviewKey, Service, Step
-from controller.common.spec import Spec
+from controller.common.nouns import CheckJob, Phase, PreviewKey, Service, Step
+from controller.common.spec import Spec, SpecProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +69,6 @@ class Comment:
     author: str
     body: str
     created_at: datetime
-
-
-class Phase(StrEnum):
-    STARTING = "starting"
-    READY = "ready"
-    FAILED = "failed"
-    SLEEPING = "sleeping"
-    TERMINATING = "terminating"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,14 +202,6 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class SpecProblem:
-    """The spec at the head cannot be used; `text` is for the person who wrote it. `absent`: there is none."""
-
-    text: str
-    absent: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Awaited:
     """What `trigger.after` has the head wait for, by name. All of it empty: for nothing, or nothing any more."""
 
@@ -284,16 +268,3 @@ class Event:
     actor: str = "mayfly"
     revision: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where a host name leads. `address` is None while nothing answers there."""
-
-    key: PreviewKey
-    service: str
-    phase: Phase
-    address: tuple[str, int] | None = None
-    reason: str = ""
-    logs: str = ""
-    step: str = ""
-    """What it is doing while it starts."""

@@ -33,13 +33,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from controller.common.nouns import CheckJob, PreviewKey, short
+from controller.common.nouns import CheckJob, Phase, PreviewKey, short
 from controller.common.spec import Spec, Trigger
 from controller.previews.actions import Action, Ask, Deploy, GiveUp, Hold, Remove, RunChecks, Sleep, Wake
 from controller.previews.commands import order_at
 from controller.previews.hosts import host_label
 from controller.previews.lifetime import last_activity, sleep_after, why_over
-from controller.previews.model import Case, DeployOrder, Forks, Phase, Preview, PullRequest, Rules
+from controller.previews.model import Case, DeployOrder, Forks, Preview, PullRequest, Rules
 from smoke.documents import format_duration
 from smoke.model import Outcome
 

@@ -17,7 +17,7 @@ import structlog
 
 from controller.common.bells import Bell, Broadcast
 from controller.common.errands import Errands
-from controller.common.nouns import PreviewKey, Service, ServiceState
+from controller.common.nouns import Phase, PreviewKey, Service, ServiceState
 from controller.common.words import ForgeHealth, Words
 from controller.errors import Refused, Unavailable
 from controller.ports import Forge, History, Platform
@@ -26,7 +26,7 @@ from controller.previews.actions import Action, Ask, Deploy, Hold, kind_of
 from controller.previews.chronicle import Chronicle, Meter
 from controller.previews.hands import Act, Hands
 from controller.previews.look import Look, Memory, World
-from controller.previews.model import Case, DeployOrder, Ending, Phase, Preview, Rules
+from controller.previews.model import Case, DeployOrder, Ending, Preview, Rules
 from controller.previews.people import People
 from controller.previews.plan import plan
 from controller.previews.say import Speaker
@@ -86,6 +86,7 @@ class Reconciler:
         self._hands = Hands(platform, history, self._chronicle, meter, clock)
         self._errands: Errands[PreviewKey] = Errands(self.bell.ring)
         self._deploys: dict[PreviewKey, DeployOrder] = {}
+        self._turn = asyncio.Lock()
 
     async def run(self) -> None:
         """Until cancelled; may be run again. A bug in one round is logged whole, and the next round comes as usual."""
@@ -97,6 +98,11 @@ class Reconciler:
                 await self._go_round()
         finally:
             await self.close()
+
+    async def idle(self) -> None:
+        """Waits for the round under way."""
+        async with self._turn:
+            pass
 
     async def close(self) -> None:
         """Ends what is under way; whoever leads next goes on from there."""
@@ -116,12 +122,16 @@ class Reconciler:
                 keys = None
             if keys is None:
                 whole_at = loop.time() + resync
-            try:
-                await self.round(keys)
-            except (Unavailable, Refused) as error:
-                log.warning("nothing can be decided", reason=error.reason)
-            except Exception:
-                log.exception("a round failed")
+            async with self._turn:
+                await self._try_round(keys)
+
+    async def _try_round(self, keys: Collection[PreviewKey] | None) -> None:
+        try:
+            await self.round(keys)
+        except (Unavailable, Refused) as error:
+            log.warning("nothing can be decided", reason=error.reason)
+        except Exception:
+            log.exception("a round failed")
 
     async def _listen(
         self,

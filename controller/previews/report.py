@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from controller.common.check_tables import ICONS, failures, table, why_not
 from controller.common.markdown import COMMENT_LIMIT, block, fit, inline, one_line
-from controller.common.nouns import PreviewKey, short
-from controller.common.spec import FILE, Spec
+from controller.common.nouns import Phase, PreviewKey, short
+from controller.common.spec import FILE, Spec, SpecProblem
 from controller.common.words import (
     DeploymentReport,
     DeploymentState,
@@ -20,7 +20,7 @@ from controller.common.words import (
 from controller.previews.check_report import check_reports, spec_check
 from controller.previews.commands import PREFIX
 from controller.previews.lifetime import expires_at
-from controller.previews.model import Case, Database, Phase, Preview, Rules, SpecProblem
+from controller.previews.model import Case, Database, Preview, Rules
 from controller.previews.plan import current_job, needs_approval, next_suite, why_closed, why_waiting
 from smoke.documents import format_duration
 from smoke.model import Outcome

@@ -4,7 +4,7 @@ The world is driven as people drive it (they push, close, merge and write), and 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,10 @@ from controller.common.words import (
     Annotation,
     CheckReport,
     CheckStatus,
+    CommitReport,
+    CommitSaid,
+    CommitState,
+    CommitStatus,
     DeploymentReport,
     DeploymentState,
     Reply,
@@ -41,6 +45,22 @@ A_CHECK = CheckReport(
     completed_at=datetime(2026, 1, 2, 12, 0, 3, 250_000, tzinfo=UTC),
 )
 A_DEPLOYMENT = DeploymentReport("pr-1", "a" * 40, DeploymentState.SUCCESS, "http://pr-1-shop.localhost", "ready")
+A_STATUS = CommitStatus("mayfly/production", CommitState.SUCCESS, "#7 is verified", "http://mayfly.test/targets/main")
+A_LIVE_DEPLOYMENT = DeploymentReport(
+    "production", "a" * 40, DeploymentState.SUCCESS, "http://production.localhost", "#7 is live", production=True
+)
+NO_SUCH = "f" * 40
+
+
+def a_commit_report(revision: str, context: str = "mayfly/production") -> CommitReport:
+    """All three, at times that every forge keeps."""
+    check = replace(A_CHECK, name=f"{context}/smoke", revision=revision, external_id="production:7:1")
+    return CommitReport(
+        revision,
+        replace(A_STATUS, context=context),
+        replace(check, completed_at=datetime(2026, 1, 2, 12, 0, 3, tzinfo=UTC)),
+        replace(A_LIVE_DEPLOYMENT, environment=context, revision=revision),
+    )
 
 
 class ForgeWithPages(Forge, Conversations, Protocol):
@@ -67,9 +87,19 @@ class World(Protocol):
 
     async def merge(self, key: PreviewKey) -> None: ...
 
+    async def push_main(self, files: Mapping[str, str], title: str = "A commit") -> str:
+        """By hand, by ada. Returns the new head."""
+        ...
+
     async def break_it(self) -> None:
         """From now on the forge cannot be read."""
         ...
+
+
+async def until(bells: AsyncIterator[PreviewKey | None], who: PreviewKey | None) -> None:
+    """It rings for them; for nothing it may ring at any time."""
+    while await anext(bells) != who:
+        pass
 
 
 class ForgeContract:
@@ -230,14 +260,113 @@ class ForgeContract:
     async def test_the_bell_names_who_was_pushed_closed_or_written_to(self, world: World) -> None:
         key = await world.open_pull("feature")
         async with aclosing(world.forge.bells()) as bells:  # type: ignore[type-var]  # every adapter's is a generator
-            first = asyncio.ensure_future(anext(bells))
+            first = asyncio.ensure_future(until(bells, key))
             await asyncio.sleep(0.05)
             await world.push(key)
-            assert await asyncio.wait_for(first, SOON) == key
+            await asyncio.wait_for(first, SOON)
             await world.forge.comment(key, "ada", "/preview pin")
-            assert await asyncio.wait_for(anext(bells), SOON) == key
+            await asyncio.wait_for(until(bells, key), SOON)
             await world.close(key)
-            assert await asyncio.wait_for(anext(bells), SOON) == key
+            await asyncio.wait_for(until(bells, key), SOON)
+
+    async def test_the_newest_commit_of_main_is_told(self, world: World) -> None:
+        before = datetime.now(UTC) - timedelta(seconds=2)
+        await world.push_main({"a.txt": "a"}, "Add a")
+        revision = await world.push_main({"b.txt": "b"}, "Add b\n\nas nobody else does")
+        head = await world.forge.head(world.repo, "main")
+        assert head is not None
+        assert (head.revision, head.title, head.author) == (revision, "Add b", "ada")
+        assert before <= head.committed_at <= datetime.now(UTC) + timedelta(seconds=2)
+
+    async def test_a_pull_requests_branch_has_a_newest_commit_too(self, world: World) -> None:
+        key = await world.open_pull("feature/one", {"a.txt": "a"})
+        revision = await world.push(key)
+        head = await world.forge.head(world.repo, "feature/one")
+        assert head is not None
+        assert head.revision == revision
+
+    async def test_a_branch_that_is_not_there_has_no_commit(self, world: World) -> None:
+        assert await world.forge.head(world.repo, "nothing") is None
+        assert await world.forge.head(world.repo, "mai") is None
+
+    async def test_a_commit_is_known_by_its_whole_revision_whatever_came_after_it(self, world: World) -> None:
+        revision = await world.push_main({"a.txt": "a"}, "Add a")
+        head = await world.forge.head(world.repo, "main")
+        await world.push_main({"b.txt": "b"}, "Add b")
+        assert head is not None
+        assert await world.forge.commit(world.repo, revision) == head
+        assert (head.revision, head.title) == (revision, "Add a")
+
+    async def test_a_pull_requests_commit_is_known_too(self, world: World) -> None:
+        key = await world.open_pull("feature", {"a.txt": "a"})
+        revision = await world.push(key)
+        commit = await world.forge.commit(world.repo, revision)
+        assert commit is not None
+        assert commit.revision == revision
+
+    async def test_what_is_no_whole_revision_of_a_commit_is_none(self, world: World) -> None:
+        revision = await world.push_main({"a.txt": "a"})
+        for other in (NO_SUCH, revision[:7], revision.upper() + "\n", "main", "HEAD", "--all", "../x", ""):
+            assert await world.forge.commit(world.repo, other) is None
+
+    async def test_what_a_merge_brought_to_main_is_known_by_its_pull_request(self, world: World) -> None:
+        by_hand = await world.push_main({"main.txt": "main"})
+        key = await world.open_pull("feature", {"a.txt": "a"})
+        other = await world.open_pull("other", {"b.txt": "b"})
+        await world.merge(key)
+        first = await world.forge.head(world.repo, "main")
+        await world.merge(other)
+        second = await world.forge.head(world.repo, "main")
+        assert first is not None
+        assert second is not None
+        assert await world.forge.merged_by(world.repo, first.revision) == key
+        assert await world.forge.merged_by(world.repo, second.revision) == other
+        assert await world.forge.merged_by(world.repo, by_hand) is None
+
+    async def test_every_topic_has_a_sticky_comment_of_its_own(self, world: World) -> None:
+        key = await world.open_pull("feature")
+        for body in ("first", "second"):
+            await world.forge.say(key, f"preview {body}")
+            await world.forge.say(key, f"production {body}", "deploy-production")
+            await world.forge.say(key, f"staging {body}", "deploy-staging")
+        entries = (await world.forge.conversation(key)).entries
+        assert [(entry.topic, entry.body, entry.sticky) for entry in entries] == [
+            ("", "preview second", True),
+            ("deploy-production", "production second", True),
+            ("deploy-staging", "staging second", True),
+        ]
+        assert not await world.forge.comments(key)
+
+    async def test_what_is_said_of_a_commit_stands_on_it(self, world: World) -> None:
+        revision = await world.push_main({"a.txt": "a"})
+        report = a_commit_report(revision)
+        begun = CommitReport(revision, replace(A_STATUS, state=CommitState.PENDING))
+        for said in (begun, report, report, CommitReport(revision)):
+            await world.forge.report_commit(world.repo, said)
+        stands = await world.forge.said_of(world.repo, revision)
+        assert stands == CommitSaid((A_STATUS,), (report.check,), (report.deployment,))  # type: ignore[arg-type]  # given
+
+    async def test_several_targets_of_one_commit_are_told_apart(self, world: World) -> None:
+        revision = await world.push_main({"a.txt": "a"})
+        reports = [a_commit_report(revision, name) for name in ("a-first", "b-second")]
+        for report in reversed(reports):
+            await world.forge.report_commit(world.repo, report)
+        stands = await world.forge.said_of(world.repo, revision)
+        assert stands.statuses == tuple(report.status for report in reports)
+        assert stands.checks == tuple(report.check for report in reports)
+        assert stands.deployments == tuple(report.deployment for report in reports)
+
+    async def test_nothing_is_said_of_a_commit_that_there_is_not(self, world: World) -> None:
+        with pytest.raises(Refused):
+            await world.forge.report_commit(world.repo, a_commit_report(NO_SUCH))
+        assert await world.forge.said_of(world.repo, NO_SUCH) == CommitSaid()
+
+    async def test_a_push_to_main_rings_for_anything(self, world: World) -> None:
+        async with aclosing(world.forge.bells()) as bells:  # type: ignore[type-var]  # every adapter's is a generator
+            first = asyncio.ensure_future(until(bells, None))
+            await asyncio.sleep(0.05)
+            await world.push_main({"a.txt": "a"})
+            await asyncio.wait_for(first, SOON)
 
     async def test_a_forge_that_is_down_raises_and_tells_no_lies(self, world: World) -> None:
         key = await world.open_pull("feature")
@@ -255,6 +384,14 @@ class ForgeContract:
             await world.forge.comments(key)
         with pytest.raises(Unavailable):
             await world.forge.changed_paths(pull)
+        with pytest.raises(Unavailable):
+            await world.forge.head(world.repo, "main")
+        with pytest.raises(Unavailable):
+            await world.forge.commit(world.repo, pull.head)
+        with pytest.raises(Unavailable):
+            await world.forge.merged_by(world.repo, pull.head)
+        with pytest.raises(Unavailable):
+            await world.forge.report_commit(world.repo, a_commit_report(pull.head))
 
 
 class SourceContract:

@@ -8,6 +8,7 @@ from controller.common.words import (
     Annotation,
     CheckReport,
     CheckStatus,
+    CommitSaid,
     Conversation,
     DeploymentReport,
     DeploymentState,
@@ -52,6 +53,7 @@ class FakeConversations:
             key: Conversation((), (), None) for key, card in desk.world.items() if card.pull
         }
         self.threads[READY] = self._example()
+        self.commits: dict[tuple[str, str], CommitSaid] = {}
 
     async def conversation(self, key: PreviewKey) -> Conversation:
         return self._thread(key)
@@ -63,6 +65,11 @@ class FakeConversations:
         self.threads[key] = replace(thread, entries=(*thread.entries, entry))
         self.desk.ring(key)
         return number
+
+    async def said_of(self, repo: str, revision: str) -> CommitSaid:
+        if self.down:
+            raise Unavailable(self.down)
+        return self.commits.get((repo, revision), CommitSaid())
 
     def _thread(self, key: PreviewKey) -> Conversation:
         if self.down:

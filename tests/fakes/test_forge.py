@@ -28,6 +28,9 @@ class FakeWorld:
     async def merge(self, key: PreviewKey) -> None:
         self.forge.merge(key)
 
+    async def push_main(self, files: Mapping[str, str], title: str = "A commit") -> str:
+        return self.forge.push_main(self.repo, files, title=title.partition("\n")[0])
+
     async def break_it(self) -> None:
         self.forge.down = True
 

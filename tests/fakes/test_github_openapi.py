@@ -215,6 +215,19 @@ def test_of_several_schemas_the_nearest_says_what_is_missing(github: Description
     assert any(problem.endswith("body[0].user: 'id' is a required property") for problem in problems)
 
 
+@pytest.mark.parametrize(
+    ("path", "template"),
+    [
+        (f"{SHOP}/commits/abc", "{ref}"),
+        (f"{SHOP}/commits/heads/a/b", "{ref}"),
+        (f"{SHOP}/commits/abc/check-runs", "{ref}/check-runs"),
+        (f"{SHOP}/commits/abc/pulls", "{commit_sha}/pulls"),
+    ],
+)
+def test_what_fits_several_is_the_longest_one(github: Description, path: str, template: str) -> None:
+    assert github.template("GET", path) == f"/repos/{{owner}}/{{repo}}/commits/{template}"
+
+
 def test_a_path_has_its_template(github: Description) -> None:
     assert github.template("GET", f"{SHOP}/pulls/7") == "/repos/{owner}/{repo}/pulls/{pull_number}"
     assert github.template("GET", "/nowhere") is None

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 from markdown_it import MarkdownIt
 
-from controller.common.nouns import PreviewKey, Service, ServiceState
-from controller.previews.model import Ending, Phase, Rules, SpecProblem, Wishes
+from controller.common.nouns import Phase, PreviewKey, Service, ServiceState
+from controller.common.spec import SpecProblem
+from controller.previews.model import Ending, Rules, Wishes
 from controller.previews.report import marker, words
 from smoke.model import CheckResult, Outcome
 from tests.examples import CHECKED, KEY, NOON, a_case, a_job, a_preview, a_result, a_run, an_attempt

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.common.nouns import PreviewKey, Service, ServiceState
+from controller.common.nouns import Phase, PreviewKey, Service, ServiceState
+from controller.common.spec import SpecProblem
 from controller.previews.actions import Ask, Deploy, GiveUp, Hold, Remove, RunChecks, Sleep, Wake
 from controller.previews.commands import order_at
 from controller.previews.lifetime import expires_at
-from controller.previews.model import Awaited, Case, Ending, Forks, Phase, Rules, SpecProblem, Wishes
+from controller.previews.model import Awaited, Case, Ending, Forks, Rules, Wishes
 from controller.previews.plan import decide, plan
 from tests.examples import ABC, CHECKED, DEF, KEY, NOON, SPEC, a_case, a_job, a_preview, a_pull, a_spec
 

@@ -8,9 +8,9 @@ import pytest
 
 from controller.common import errands
 from controller.common.errands import AT_ONCE
-from controller.common.nouns import PreviewKey
+from controller.common.nouns import Phase, PreviewKey
 from controller.errors import Unavailable
-from controller.previews.model import Phase, Rules
+from controller.previews.model import Rules
 from tests.fakes.platform import FakePlatform, Killed
 from tests.previews.test_reconcile import FILES, Day
 

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 
 from controller.common.markdown import COMMENT_LIMIT, SUMMARY_LIMIT
-from controller.common.nouns import Service, ServiceState, Step, StepState
+from controller.common.nouns import Phase, Service, ServiceState, Step, StepState
+from controller.common.spec import SpecProblem
 from controller.common.words import Annotation, CheckStatus, DeploymentState, Words
-from controller.previews.model import Database, Ending, Forks, Phase, Rules, SpecProblem, Wishes
+from controller.previews.model import Database, Ending, Forks, Rules, Wishes
 from controller.previews.plan import decide
 from controller.previews.report import comment, deployment, state, words
 from smoke.model import Attempt, CheckResult, Outcome

@@ -131,6 +131,13 @@ def test_durations(text, seconds):
     assert parse_duration(text).total_seconds() == seconds
 
 
+@pytest.mark.parametrize(
+    "duration", [timedelta(days=20, microseconds=1), timedelta(days=90), timedelta(milliseconds=1), timedelta(0)]
+)
+def test_a_duration_is_read_as_it_was_written(duration):
+    assert House.model_validate_json(House(wait=duration).model_dump_json()).wait == duration
+
+
 @pytest.mark.parametrize("text", ["", "5", "s", "-5s", "5 parsecs", "1h and more"])
 def test_what_is_no_duration(text):
     with pytest.raises(ValueError, match="write it like"):

@@ -10,15 +10,15 @@ from pathlib import Path
 NAME = "bell"
 
 
-def ring(root: Path, repo: str, number: int) -> bool:
-    """Says that pull request may have changed. False where nobody listens; never waits."""
+def ring(root: Path, repo: str, number: int | None) -> bool:
+    """Says that pull request may have changed (None: anything). False where nobody listens; never waits."""
     try:
         bell = os.open(root / NAME, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:  # no reader (ENXIO), or no FIFO at all
         return False
     try:
         with suppress(OSError):  # full: it rings already
-            os.write(bell, f"{repo} {number}\n".encode())
+            os.write(bell, (f"{repo}\n" if number is None else f"{repo} {number}\n").encode())
     finally:
         os.close(bell)
     return True

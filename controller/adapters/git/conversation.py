@@ -1,6 +1,6 @@
 """What is said on a pull request of the embedded forge: comments, answers, check runs and the deployment.
 
-Everything of ours is there once: the sticky comment, one answer to each comment, one check of each name.
+Everything of ours is there once: the sticky comment of each topic, one answer to each comment, one check of each name.
 """
 
 import sqlite3
@@ -31,9 +31,9 @@ class Thread:
         self._repository = repository
         self._number = number
 
-    def say(self, body: str) -> None:
-        """The one sticky comment, made or edited in place."""
-        self._put("sticky", body)
+    def say(self, body: str, topic: str = "") -> None:
+        """The one sticky comment of a topic, made or edited in place."""
+        self._put("sticky", body, topic)
 
     def answer(self, to: str, body: str) -> None:
         """One answer to the comment `to`, made or edited in place."""
@@ -78,14 +78,15 @@ class Thread:
             _DEPLOYMENT.validate_json(deployment[0]) if deployment else None,
         )
 
-    def _put(self, kind: Literal["sticky", "answer"], body: str, answers: str = "") -> None:
+    def _put(self, kind: Literal["sticky", "answer"], body: str, about: str = "") -> None:
+        """`about` is the topic, or what it answers: of each kind there is one about the same."""
         body = _sound(body, MAX_BODY, "a comment")
         with self._open() as database:
             database.execute(
                 "INSERT INTO entries (number, author, body, created_at, updated_at, kind, answers)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (number, kind, answers) WHERE kind != 'person'"
                 " DO UPDATE SET body = excluded.body, updated_at = excluded.updated_at",
-                (self._number, US, body, *[records.to_stamp(records.now())] * 2, kind, answers),
+                (self._number, US, body, *[records.to_stamp(records.now())] * 2, kind, about),
             )
 
     @contextmanager
@@ -111,9 +112,10 @@ def _entries(
             records.from_stamp(created_at),
             records.from_stamp(updated_at),
             sticky=kind == "sticky",
-            answers=answers,
+            answers=about if kind == "answer" else "",
+            topic=about if kind == "sticky" else "",
         )
-        for id_, author, body, created_at, updated_at, kind, answers in rows
+        for id_, author, body, created_at, updated_at, kind, about in rows
     )
 
 

@@ -1,19 +1,27 @@
 """The embedded forge: bare repositories in a folder, where every branch other than the main one is a pull request."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from controller.adapters.git import bell
+from controller.adapters.git import bell, commits, mainline
 from controller.adapters.git.conversation import Thread
 from controller.adapters.git.listener import Listener
 from controller.adapters.git.pulls import Head, Record, is_draft
 from controller.adapters.git.repository import Look, Repository, exists, is_name
-from controller.adapters.git.setup import write_announced, write_hook
-from controller.common.nouns import PreviewKey, Source
-from controller.common.words import CheckReport, Conversation, DeploymentReport, ForgeHealth, Reply
-from controller.errors import Unavailable
+from controller.adapters.git.setup import Announced, write_announced, write_hook
+from controller.common.nouns import Commit, PreviewKey, Source, short
+from controller.common.words import (
+    CheckReport,
+    CommitReport,
+    CommitSaid,
+    Conversation,
+    DeploymentReport,
+    ForgeHealth,
+    Reply,
+)
+from controller.errors import Refused, Unavailable
 from controller.previews.model import Comment, Permission, PullRequest
 
 T = TypeVar("T")
@@ -27,12 +35,13 @@ class GitForge:
         self._listener = Listener(root)
         self._repositories: dict[str, Repository] = {}
 
-    async def announce(self, url: str) -> None:
-        """Tells whoever pushes where previews are: `http://{label}.localhost:8080`. To be called at every start.
+    async def announce(self, url: str, targets: Iterable[Announced] = ()) -> None:
+        """Tells whoever pushes where previews are (`http://{label}.localhost:8080`), and what a branch is deployed to
+        at once. To be called at every start.
 
         The hooks are written anew with it, as this installation may be another one. Raises Unavailable.
         """
-        await _in_thread(lambda: self._announce(url))
+        await _in_thread(lambda: self._announce(url, targets))
 
     async def repositories(self) -> tuple[str, ...]:
         return await _in_thread(self._names)
@@ -65,14 +74,27 @@ class GitForge:
     async def answer(self, key: PreviewKey, to: str, reply: Reply) -> None:
         await _in_thread(lambda: self._thread(key).answer(to, reply.body))
 
-    async def say(self, key: PreviewKey, body: str) -> None:
-        await _in_thread(lambda: self._thread(key).say(body))
+    async def say(self, key: PreviewKey, body: str, topic: str = "") -> None:
+        await _in_thread(lambda: self._thread(key).say(body, topic))
 
     async def report_check(self, key: PreviewKey, report: CheckReport) -> None:
         await _in_thread(lambda: self._thread(key).report_check(report))
 
     async def report_deployment(self, key: PreviewKey, report: DeploymentReport) -> None:
         await _in_thread(lambda: self._thread(key).report_deployment(report))
+
+    async def head(self, repo: str, branch: str) -> Commit | None:
+        return await _in_thread(lambda: mainline.head(self._at(repo), branch))
+
+    async def commit(self, repo: str, revision: str) -> Commit | None:
+        return await _in_thread(lambda: mainline.commit(self._at(repo), revision))
+
+    async def merged_by(self, repo: str, revision: str) -> PreviewKey | None:
+        record = await _in_thread(lambda: mainline.merged_by(self._at(repo), revision))
+        return None if record is None else PreviewKey(repo, record.number)
+
+    async def report_commit(self, repo: str, report: CommitReport) -> None:
+        await _in_thread(lambda: self._report_commit(self._at(repo), report))
 
     def bells(self) -> AsyncIterator[PreviewKey | None]:
         return self._listener.bells()
@@ -91,10 +113,13 @@ class GitForge:
         bell.ring(self._root, key.repo, key.number)
         return comment
 
-    def _announce(self, url: str) -> None:
+    async def said_of(self, repo: str, revision: str) -> CommitSaid:
+        return await _in_thread(lambda: self._said_of(self._at(repo), revision))
+
+    def _announce(self, url: str, targets: Iterable[Announced]) -> None:
         for repo in self._names():
             write_hook(self._at(repo).path)
-        write_announced(self._root, url)
+        write_announced(self._root, url, targets)
 
     def _names(self) -> tuple[str, ...]:
         try:
@@ -122,6 +147,15 @@ class GitForge:
         record = next((record for record in look.open if record.number == key.number), None)
         record = record or repository.record(key.number)
         return None if record is None else _pull_request(repository, look, record)
+
+    def _report_commit(self, repository: Repository, report: CommitReport) -> None:
+        if not mainline.has(repository, report.revision):
+            raise Refused(f"{repository.name} has no revision {short(report.revision)}")
+        commits.report(repository.path, report)
+
+    def _said_of(self, repository: Repository, revision: str) -> CommitSaid:
+        repository.require()
+        return commits.read(repository.path, revision)
 
     def _changed_paths(self, repository: Repository, head: str) -> frozenset[str] | None:
         return repository.paths(repository.look().refs.revision, head)

@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from controller.adapters.git import bell
@@ -18,7 +19,8 @@ from controller.errors import MayflyError
 from controller.previews.hosts import DEFAULT_PATTERN, host_label
 
 ANNOUNCED = "mayfly.json"
-"""In the forge's folder: `{"url": "http://{label}.localhost:8080"}`, written by the controller when it starts."""
+"""In the forge's folder, written by the controller when it starts: `{"url": "http://{label}.localhost:8080", "targets":
+[{"target": "production", "repository": "shop", "branch": "main", "url": "http://production.localhost:8080"}]}`."""
 SPEC = ".preview.yaml"
 MAX_SPEC = 256 * 1024
 MAX_TOLD = 10
@@ -46,17 +48,19 @@ def tell(line: str) -> None:
 def notice(root: Path, name: str, refs: Iterable[str]) -> Iterator[str]:
     """Looks at the repository, rings for what changed, and yields what to tell whoever pushed `refs`."""
     repository = Repository(root, name)
-    changed = {record.number: record for record in repository.look().changed}
-    for ref in refs:
-        record = repository.latest(ref.removeprefix("refs/heads/")) if ref.startswith("refs/heads/") else None
-        if record is not None:
-            changed[record.number] = record
-    listening = [bell.ring(root, name, number) for number in changed]
+    look = repository.look()
+    branches = [ref.removeprefix("refs/heads/") for ref in refs if ref.startswith("refs/heads/")]
+    pushed = [record for branch in branches if (record := repository.latest(branch)) is not None]
+    changed = {record.number: record for record in (*look.changed, *pushed)}
+    rung: list[int | None] = [*changed, *([None] if look.refs.main in branches else [])]
+    listening = [bell.ring(root, name, number) for number in rung]
+    for branch in branches:
+        yield from _targets(root, name, branch)
     for number in sorted(changed)[:MAX_TOLD]:
         yield from describe(root, repository, changed[number], listening=any(listening))
     if len(changed) > MAX_TOLD:
         yield f"… and {len(changed) - MAX_TOLD} more pull requests"
-    if changed and not any(listening):
+    if rung and not any(listening):
         yield "Mayfly is not running: start it with `mayfly serve`"
 
 
@@ -74,6 +78,13 @@ def url_pattern(spec: str) -> str:
     """The `url` of a `.preview.yaml`, where it is written plainly; the default otherwise."""
     found = _URL.search(spec)
     return found[2] if found else DEFAULT_PATTERN
+
+
+def _targets(root: Path, name: str, branch: str) -> Iterator[str]:
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # of an earlier Mayfly, or there is none
+        for one in json.loads((root / ANNOUNCED).read_text())["targets"]:
+            if (one["repository"], one["branch"]) == (name, branch):
+                yield f"{branch} is deployed to {one['target']}: {one['url']}"
 
 
 def _url(root: Path, repository: Repository, record: Record) -> str:

@@ -17,7 +17,8 @@ NAME = "mayfly.sqlite3"
 PATIENCE = 5.0
 """Seconds to wait for another process that is writing."""
 
-_SCHEMA = """
+_SCHEMA = (
+    """
 CREATE TABLE pulls (
   number INTEGER PRIMARY KEY, branch TEXT NOT NULL, head TEXT NOT NULL, base TEXT NOT NULL,
   opened_at INTEGER NOT NULL, pushed_at INTEGER NOT NULL, closed_at INTEGER,
@@ -36,8 +37,16 @@ CREATE TABLE checks (
   number INTEGER NOT NULL REFERENCES pulls, name TEXT NOT NULL, report TEXT NOT NULL, PRIMARY KEY (number, name)
 ) STRICT;
 CREATE TABLE deployments (number INTEGER PRIMARY KEY REFERENCES pulls, report TEXT NOT NULL) STRICT;
-PRAGMA user_version = 1;
-"""
+""",
+    """
+CREATE TABLE reports (
+  revision TEXT NOT NULL, kind TEXT NOT NULL CHECK (kind IN ('status', 'check', 'deployment')),
+  name TEXT NOT NULL, report TEXT NOT NULL, PRIMARY KEY (revision, kind, name)
+) STRICT;
+CREATE INDEX pulls_merged ON pulls (head) WHERE merged;
+""",
+)
+"""Each is made on top of those before it: the file of an earlier Mayfly gets what it lacks."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -49,16 +58,18 @@ def transaction(repository: Path) -> Iterator[sqlite3.Connection]:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("BEGIN IMMEDIATE")
             with database:  # commits, or rolls back
-                if database.execute("PRAGMA user_version").fetchone() == (0,):
-                    _create(database)
+                _complete(database)
                 yield database
     except sqlite3.Error as error:
         raise Unavailable(f"{repository.name}: its {NAME} cannot be used: {error}") from error
 
 
-def _create(database: sqlite3.Connection) -> None:
-    for statement in filter(str.strip, _SCHEMA.split(";")):
-        database.execute(statement)
+def _complete(database: sqlite3.Connection) -> None:
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    for made, schema in enumerate(_SCHEMA[version:], version + 1):
+        for statement in filter(str.strip, schema.split(";")):
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version = {made}")
 
 
 def now() -> datetime:
@@ -95,6 +106,12 @@ def by_number(database: sqlite3.Connection, number: int) -> Record | None:
 
 def latest_of_branch(database: sqlite3.Connection, branch: str) -> Record | None:
     row = database.execute(_PULLS + "WHERE branch = ? ORDER BY number DESC", (branch,)).fetchone()
+    return _record(row) if row else None
+
+
+def merged_at(database: sqlite3.Connection, head: str) -> Record | None:
+    """The newest of those that were merged with this head."""
+    row = database.execute(_PULLS + "WHERE head = ? AND merged ORDER BY number DESC", (head,)).fetchone()
     return _record(row) if row else None
 
 

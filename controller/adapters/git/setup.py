@@ -6,7 +6,8 @@ import re
 import shlex
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from controller.adapters.git import records
@@ -30,6 +31,16 @@ _CONFIG = {
     "receive.shallowUpdate": "true",
     "uploadpack.allowAnySHA1InWant": "true",  # the platform fetches revisions, not branches
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A target that a push of this branch is deployed to by itself, and where people reach it."""
+
+    target: str
+    repository: str
+    branch: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +79,10 @@ def write_hook(path: Path) -> None:
     _write(path / "hooks" / "post-receive", script, mode=0o755)
 
 
-def write_announced(root: Path, url: str) -> None:
-    """Where previews are, for the hooks: `http://{label}.localhost:8080`. Raises Unavailable."""
-    _write(root / ANNOUNCED, json.dumps({"url": url}) + "\n", mode=0o644)
+def write_announced(root: Path, url: str, targets: Iterable[Announced] = ()) -> None:
+    """Where previews are, for the hooks: `http://{label}.localhost:8080`, and what is deployed. Raises Unavailable."""
+    said = {"url": url, "targets": [asdict(target) for target in targets]}
+    _write(root / ANNOUNCED, json.dumps(said) + "\n", mode=0o644)
 
 
 def connect(checkout: Path, root: Path) -> Connected:

@@ -5,6 +5,7 @@
 401                    | our credentials are not taken
 403                    | we may not; the permission that it takes, where GitHub says it
 404, 410               | it is not there
+422                    | what was asked for is not valid; a commit that there is not is not, either
 other 4xx              | GitHub's own words
 5xx and anything else  | later
 
@@ -37,6 +38,10 @@ class NotThere(Refused):
     """404, or 410: it is not there, or we may not know that it is."""
 
 
+class NotValid(Refused):
+    """422: in GitHub's own words."""
+
+
 def is_fine(answer: Answer) -> bool:
     return 200 <= answer.status < 300 or answer.status == 304
 
@@ -53,6 +58,8 @@ def error(answer: Answer, what: str, now: datetime) -> MayflyError:
             return Refused(f"GitHub does not let us {what}: {said}{_permission(answer)}")
         case 404 | 410:
             return NotThere(f"GitHub has no {place}, or we may not see it: {said}")
+        case 422:
+            return NotValid(f"GitHub refuses {what}: {said}")
         case status if 400 <= status < 500:
             return Refused(f"GitHub refuses {what}: {said}")
         case status:

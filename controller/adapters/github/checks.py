@@ -72,14 +72,18 @@ class Checks:
         self._page = page
 
     async def report(self, key: PreviewKey, report: CheckReport) -> None:
+        await self.put(key.repo, report, self._page(key) if self._page else "")
+
+    async def put(self, repo: str, report: CheckReport, page: str) -> None:
+        """`page` is where its details are; empty where nowhere."""
         if len(report.summary) > limits.OUTPUT:
             count = len(report.summary)
             raise Refused(f"a check's summary has at most {limits.OUTPUT:,} characters; this one has {count:,}")
         try:
-            runs = await self._ours(key.repo, report)
-            await self._bring(key, report, runs)
+            runs = await self._ours(repo, report)
+            await self._bring(repo, report, runs, page)
         except NotThere:
-            raise Refused(f"{key.repo} has no revision {short(report.revision)}, or we may not see it") from None
+            raise Refused(f"{repo} has no revision {short(report.revision)}, or we may not see it") from None
 
     async def _ours(self, repo: str, report: CheckReport) -> tuple[Run, ...]:
         slug = (await self._credentials.login()).removesuffix("[bot]").casefold()
@@ -89,7 +93,7 @@ class Checks:
         )
         return tuple(run for run in runs if run.app is not None and (run.app.slug or "").casefold() == slug)
 
-    async def _bring(self, key: PreviewKey, report: CheckReport, runs: Iterable[Run]) -> None:
+    async def _bring(self, repo: str, report: CheckReport, runs: Iterable[Run], page: str) -> None:
         runs = sorted(runs, key=lambda run: run.id)
         if any(is_later(run.external_id or "", report.external_id) for run in runs):
             return
@@ -97,22 +101,22 @@ class Checks:
         annotations = cleaned(report.annotations)
         match next_step(run, report, len(annotations)):
             case Step.NEW:
-                await self._send(key, report, None, annotations)
+                await self._send(repo, report, None, annotations, page)
             case Step.UPDATE:
                 assert run is not None
-                await self._send(key, report, run.id, annotations[run.output.annotations_count :])
+                await self._send(repo, report, run.id, annotations[run.output.annotations_count :], page)
             case Step.NOTHING:
                 return
 
-    async def _send(self, key: PreviewKey, report: CheckReport, run: int | None, more: list[JsonValue]) -> None:
+    async def _send(self, repo: str, report: CheckReport, run: int | None, more: list[JsonValue], page: str) -> None:
         """The verdict goes with the first request, so that it stands even where a later one is lost."""
         for batch in batches(more):
-            body = content(report, batch, self._page(key) if self._page else "")
+            body = content(report, batch, page)
             if run is None:
                 body |= {"name": report.name, "head_sha": report.revision}
-                run = (await self._client.send("POST", key.repo, "check-runs", body, Run, creates=True)).id
+                run = (await self._client.send("POST", repo, "check-runs", body, Run, creates=True)).id
             else:
-                await self._client.send("PATCH", key.repo, f"check-runs/{run}", body, Run, creates=False)
+                await self._client.send("PATCH", repo, f"check-runs/{run}", body, Run, creates=False)
 
 
 def next_step(run: Run | None, report: CheckReport, annotations: int) -> Step:
@@ -160,7 +164,7 @@ def verdict(status: CheckStatus) -> tuple[str, str | None]:
     match status:
         case CheckStatus.QUEUED | CheckStatus.IN_PROGRESS:
             return status.value, None
-        case CheckStatus.SUCCESS | CheckStatus.FAILURE | CheckStatus.ACTION_REQUIRED:
+        case CheckStatus.SUCCESS | CheckStatus.FAILURE | CheckStatus.ACTION_REQUIRED | CheckStatus.NEUTRAL:
             return "completed", status.value
 
 

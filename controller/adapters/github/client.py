@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary
 from pydantic import BaseModel, JsonValue
 
 from controller.adapters.github import answers, lists, shelf
-from controller.adapters.github.answers import NotThere
+from controller.adapters.github.answers import NotThere, NotValid
 from controller.adapters.github.credentials import Credentials
 from controller.adapters.github.door import Door
 from controller.adapters.github.limits import PAGE
@@ -31,7 +31,7 @@ from controller.adapters.shared.words import redact
 from controller.common.words import ForgeHealth
 from controller.errors import Refused
 
-__all__ = ["Client", "NotThere", "Nothing", "Query", "Shape"]
+__all__ = ["Client", "NotThere", "NotValid", "Nothing", "Query", "Shape"]
 
 Shape = TypeVar("Shape", bound=BaseModel)
 Query = str | int
@@ -48,7 +48,8 @@ class Nothing(BaseModel):
 
 
 class Client:
-    """Every `path` is below `/repos/OWNER/NAME/`. Methods raise NotThere, Refused or Unavailable, and nothing else."""
+    """Every `path` is below `/repos/OWNER/NAME/`. Methods raise Refused (NotThere and NotValid among it) or
+    Unavailable, and nothing else."""
 
     def __init__(
         self,

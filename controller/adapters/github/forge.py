@@ -5,6 +5,7 @@ What it tells us unasked (`hear`) is only ever a reason to ask it again:
 | delivery | what is asked anew |
 | --- | --- |
 | `pull_request`, `push` | the repository's pull requests |
+| `push` | the branches that are deployed |
 | `issue_comment`, `check_run`, `check_suite` | what was written and pressed on that pull request |
 | `check_run`, `check_suite`, `status` | the checks that it waits for |
 | `installation`, `installation_repositories` | which repositories are ours, and our tokens |
@@ -18,9 +19,11 @@ from datetime import datetime, timedelta
 from controller.adapters.github.checks import Checks
 from controller.adapters.github.client import Client
 from controller.adapters.github.comments import Comments
+from controller.adapters.github.commits import Commits
 from controller.adapters.github.credentials import Credentials
 from controller.adapters.github.deployments import Deployments
 from controller.adapters.github.files import Files
+from controller.adapters.github.mainline import Mainline
 from controller.adapters.github.others import Others
 from controller.adapters.github.people import People
 from controller.adapters.github.pulls import Pulls
@@ -28,8 +31,8 @@ from controller.adapters.github.source import Sources
 from controller.adapters.github.statuses import Statuses
 from controller.adapters.github.thread import Thread
 from controller.common.bells import Broadcast
-from controller.common.nouns import PreviewKey, Source
-from controller.common.words import CheckReport, CheckStatus, DeploymentReport, ForgeHealth, Reply
+from controller.common.nouns import Commit, PreviewKey, Source
+from controller.common.words import CheckReport, CheckStatus, CommitReport, DeploymentReport, ForgeHealth, Reply
 from controller.ports import Ledger, Webhooks
 from controller.previews.model import Comment, Delivery, Permission, PullRequest
 from controller.settings import GitHub
@@ -63,13 +66,17 @@ class GitHubForge:
         self._comments = Comments(client, ledger, credentials.login, policy.fresh_for, clock)
         self._sources = Sources(policy.api, credentials)
         self._thread = Thread(client, credentials)
-        self._checks = Checks(client, credentials, page) if credentials.is_app else Statuses(client, page)
+        checks = Checks(client, credentials, page) if credentials.is_app else None
+        self._checks = checks or Statuses(client, page)
         self._others = Others(client, policy.fresh_for, clock)
         self._deployments = Deployments(client, page)
+        self._mainline = Mainline(client)
+        self._commits = Commits(client, checks)
         self._bells: Broadcast[PreviewKey] = Broadcast()
         self._ours: tuple[str, ...] | None = None
         self._heard_at: datetime | None = None
-        self._echoes: dict[PreviewKey, asyncio.TimerHandle] = {}
+        self._echoes: dict[PreviewKey | str, asyncio.TimerHandle] = {}
+        """By pull request, or by repository whose branches are deployed."""
 
     async def repositories(self) -> tuple[str, ...]:
         self._ours = await self._credentials.repositories()
@@ -102,14 +109,26 @@ class GitHubForge:
     async def answer(self, key: PreviewKey, to: str, reply: Reply) -> None:
         await self._thread.answer(key, to, reply)
 
-    async def say(self, key: PreviewKey, body: str) -> None:
-        await self._thread.say(key, body)
+    async def say(self, key: PreviewKey, body: str, topic: str = "") -> None:
+        await self._thread.say(key, body, topic)
 
     async def report_check(self, key: PreviewKey, report: CheckReport) -> None:
         await self._checks.report(key, report)
 
     async def report_deployment(self, key: PreviewKey, report: DeploymentReport) -> None:
         await self._deployments.report(key, report)
+
+    async def head(self, repo: str, branch: str) -> Commit | None:
+        return await self._mainline.head(repo, branch)
+
+    async def commit(self, repo: str, revision: str) -> Commit | None:
+        return await self._mainline.commit(repo, revision)
+
+    async def merged_by(self, repo: str, revision: str) -> PreviewKey | None:
+        return await self._mainline.merged_by(repo, revision)
+
+    async def report_commit(self, repo: str, report: CommitReport) -> None:
+        await self._commits.report(repo, report)
 
     def bells(self) -> AsyncIterator[PreviewKey | None]:
         return self._bells.changes()
@@ -126,31 +145,38 @@ class GitHubForge:
         self._heard_at = self._clock()
         if not delivery.repo or self._ours is None or delivery.repo in self._ours:
             self._ring(delivery)
-            if delivery.key is not None and delivery.key not in self._echoes:
-                echo = asyncio.get_running_loop().call_later(LAG.total_seconds(), self._echo, delivery)
-                self._echoes[delivery.key] = echo
+            self._echo_later(delivery)
 
     def _ring(self, delivery: Delivery) -> None:
         self._doubt(delivery)
         self._bells.tell(delivery.key)
 
-    def _echo(self, delivery: Delivery) -> None:
-        assert delivery.key is not None  # only of those there is one
-        self._echoes.pop(delivery.key, None)
+    def _echo_later(self, delivery: Delivery) -> None:
+        deployed = delivery.event == "push" and self._mainline.is_asked(delivery.repo)
+        about = delivery.key or (delivery.repo if deployed else None)
+        if about is not None and about not in self._echoes:
+            self._echoes[about] = asyncio.get_running_loop().call_later(
+                LAG.total_seconds(), self._echo, about, delivery
+            )
+
+    def _echo(self, about: PreviewKey | str, delivery: Delivery) -> None:
+        del self._echoes[about]
         self._ring(delivery)
 
     def doubt(self, key: PreviewKey | None) -> None:
         """Another controller was told something of it (None: of any)."""
         for repo in (self._ours or ()) if key is None else (key.repo,):
-            self._client.doubt(repo, "pulls")
+            self._client.doubt(repo, "pulls", "branches")
         if key is not None:
             self._comments.doubt(key)
             self._others.doubt(key)
 
     def _doubt(self, delivery: Delivery) -> None:
         match delivery.event, delivery.key:
-            case "pull_request" | "push", _:
+            case "pull_request", _:
                 self._client.doubt(delivery.repo, "pulls")
+            case "push", _:
+                self._client.doubt(delivery.repo, "pulls", "branches")
             case "issue_comment" | "check_run" | "check_suite", PreviewKey() as key:
                 self._comments.doubt(key)
                 self._others.doubt(key)

@@ -21,6 +21,8 @@ DEPLOYMENT_DESCRIPTION = 140
 """Characters; of a deployment and of each of its statuses."""
 STATUS_DESCRIPTION = 140
 """Characters of a commit status."""
+STATUS_CONTEXT = 255
+"""Characters of its name; not documented, but answered (https://github.com/runatlantis/atlantis/issues/2506)."""
 STATUSES = 1000
 """Of one revision and context."""
 ENVIRONMENT = 255

@@ -5,13 +5,26 @@ Neither is enough alone. Anybody can write the line, and where we are somebody's
 
 import re
 
-from controller.previews.report import marker as sticky
+from controller.common.nouns import PreviewKey
+from controller.previews.report import marker
 
-__all__ = ["answer", "bears", "is_ours", "marked", "sticky", "unmarked"]
+__all__ = ["answer", "bears", "is_ours", "marked", "sticky", "topic_of", "unmarked"]
 
-_ANY = re.compile(r"<!-- mayfly (?:answer \S+|\S+#\d+) -->\s*")
+_ANY = re.compile(r"<!-- mayfly (?:answer \S+|\S+#\d+(?: \S+)?) -->\s*")
+_TOPIC = re.compile(r"<!-- mayfly \S+#\d+ (\S+) -->")
 _UNSAFE = re.compile(r"[^\w:.-]", re.ASCII)
-"""What could end an HTML comment, or the word; ids of comments and deliveries have none of it."""
+"""What could end an HTML comment, or the word; ids of comments and deliveries have none of it, nor have topics."""
+
+
+def sticky(key: PreviewKey, topic: str = "") -> str:
+    """Begins the sticky comment of a topic; that of the preview is the report's own."""
+    return f"<!-- mayfly {key} {_UNSAFE.sub('_', topic)} -->" if topic else marker(key)
+
+
+def topic_of(body: str) -> str:
+    """Of a sticky comment; empty for the preview's, and for whatever is none."""
+    found = _TOPIC.match(body)
+    return found[1] if found else ""
 
 
 def answer(to: str) -> str:

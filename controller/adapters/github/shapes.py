@@ -49,6 +49,37 @@ class Pull(Seen):
     labels: tuple[Label, ...] = ()
     draft: bool = False
     merged_at: datetime | None = None
+    merge_commit_sha: str | None = None
+    """Of one that is merged, what its base was moved to; of an open one, a commit of no branch."""
+
+
+class Signature(Seen):
+    """Of a commit: as git has it."""
+
+    date: datetime
+    name: str = ""
+
+
+class Written(Seen):
+    message: str
+    author: Signature
+    committer: Signature
+
+
+class Account(Seen):
+    """Empty where GitHub knows the person, and tells nothing of them."""
+
+    login: str = ""
+
+
+class Commit(Seen):
+    sha: str
+    commit: Written
+    author: Account | None = None
+
+
+class Branch(Seen):
+    commit: Commit
 
 
 class ChangedFile(Seen):

@@ -1,9 +1,10 @@
-"""Commit statuses: what a suite says about a commit where we are somebody's token, which may write no check runs.
+"""Commit statuses: how a target stands on a commit. Besides, where we are somebody's token, which may write no check
+runs, what a suite says about one:
 
 | the check       | the status |
 | --------------- | ---------- |
 | waits, runs     | `pending`  |
-| passed          | `success`  |
+| passed, neutral | `success`  |
 | failed          | `failure`  |
 | could not run   | `error`    |
 """
@@ -19,7 +20,7 @@ from controller.adapters.github.sound import alike
 from controller.adapters.github.thread import NOW
 from controller.common.markdown import one_line
 from controller.common.nouns import PreviewKey, short
-from controller.common.words import CheckReport, CheckStatus
+from controller.common.words import CheckReport, CheckStatus, CommitStatus
 from controller.errors import Refused
 
 
@@ -48,12 +49,24 @@ class Statuses:
             description=one_line(report.title, limits.STATUS_DESCRIPTION),
             target_url=self._page(key) if self._page else None,
         )
+        await self._bring(key.repo, report.revision, wanted)
+
+    async def put(self, repo: str, revision: str, status: CommitStatus) -> None:
+        if len(status.context) > limits.STATUS_CONTEXT:
+            raise Refused(f"the name of a commit status has at most {limits.STATUS_CONTEXT} characters")
+        description = one_line(status.description, limits.STATUS_DESCRIPTION)
+        wanted = Status(
+            context=status.context, state=status.state.value, description=description, target_url=status.url or None
+        )
+        await self._bring(repo, revision, wanted)
+
+    async def _bring(self, repo: str, revision: str, wanted: Status) -> None:
         try:
-            if not stands(await self._latest(key.repo, report.revision), wanted):
+            if not stands(await self._latest(repo, revision), wanted):
                 body: dict[str, JsonValue] = wanted.model_dump(exclude_none=True)
-                await self._client.send("POST", key.repo, f"statuses/{report.revision}", body, Nothing, creates=False)
+                await self._client.send("POST", repo, f"statuses/{revision}", body, Nothing, creates=False)
         except NotThere:
-            raise Refused(f"{key.repo} has no revision {short(report.revision)}, or we may not see it") from None
+            raise Refused(f"{repo} has no revision {short(revision)}, or we may not see it") from None
 
     async def _latest(self, repo: str, revision: str) -> tuple[Status, ...]:
         """One page: a status that a hundred others buried is said once more, which changes nothing."""
@@ -76,7 +89,7 @@ def state(status: CheckStatus) -> str:
     match status:
         case CheckStatus.QUEUED | CheckStatus.IN_PROGRESS:
             return "pending"
-        case CheckStatus.SUCCESS:
+        case CheckStatus.SUCCESS | CheckStatus.NEUTRAL:
             return "success"
         case CheckStatus.FAILURE:
             return "failure"

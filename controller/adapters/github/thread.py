@@ -1,4 +1,4 @@
-"""What we write on a pull request: one sticky comment, one answer to each command, and reactions.
+"""What we write on a pull request: one sticky comment for each topic, one answer to each command, and reactions.
 
 What stands there is read before anything is made, so that a crash, or an answer that was lost after the deed, doubles
 nothing; to edit what is known to be there can be repeated. Of two that say the same thing (two controllers at once) the
@@ -39,15 +39,15 @@ class Thread:
     def __init__(self, client: Client, credentials: Credentials) -> None:
         self._client = client
         self._credentials = credentials
-        self._sticky: dict[PreviewKey, int] = {}
+        self._sticky: dict[tuple[PreviewKey, str], int] = {}
 
-    async def say(self, key: PreviewKey, body: str) -> None:
-        """The one sticky comment, made or edited in place."""
-        text = _fitting(marked(sticky(key), body))
+    async def say(self, key: PreviewKey, body: str, topic: str = "") -> None:
+        """The one sticky comment of a topic, made or edited in place."""
+        text = _fitting(marked(sticky(key, topic), body))
         async with _explained(key):
-            if not await self._edited(key, text):
+            if not await self._edited(key, topic, text):
                 self._client.mind(key.repo)
-                await self._write(key, text, await self._standing(key))
+                await self._write(key, text, await self._standing(key, topic))
 
     async def answer(self, key: PreviewKey, to: str, reply: Reply) -> None:
         """A reaction to the comment `to`, and the words where a reaction does not say it all."""
@@ -58,24 +58,24 @@ class Thread:
             if reply.mood is not Mood.DONE:
                 await self._write(key, text, await self._only(key, answer(to)))
 
-    async def _edited(self, key: PreviewKey, text: str) -> bool:
+    async def _edited(self, key: PreviewKey, topic: str, text: str) -> bool:
         """The one whose id is known; unless somebody deleted it since."""
-        if (known := self._sticky.get(key)) is None:
+        if (known := self._sticky.get((key, topic))) is None:
             return False
         try:
             await self._edit(key, known, text)
         except NotThere:
-            self._sticky.pop(key, None)
+            self._sticky.pop((key, topic), None)
             return False
         return True
 
-    async def _standing(self, key: PreviewKey) -> IssueComment | None:
+    async def _standing(self, key: PreviewKey, topic: str) -> IssueComment | None:
         """Its id becomes known from the list alone, which shows whether there are two; from then on it is edited."""
-        found = await self._only(key, sticky(key))
+        found = await self._only(key, sticky(key, topic))
         if found is not None:
             if len(self._sticky) >= KEPT:
                 self._sticky.clear()
-            self._sticky[key] = found.id
+            self._sticky[key, topic] = found.id
         return found
 
     async def _only(self, key: PreviewKey, marker: str) -> IssueComment | None:

@@ -20,8 +20,8 @@ from controller.adapters.registry import challenge as challenges
 from controller.adapters.registry.challenge import Challenge, basic, retry_after
 from controller.adapters.registry.credentials import Login, login_for
 from controller.adapters.registry.wire import Answer, Wire, is_own
+from controller.common.images import DIGEST, HUB, Reference, parse
 from controller.errors import Refused, Unavailable
-from controller.previews.images import DIGEST, HUB, Reference, parse
 
 TYPES = ", ".join(
     (

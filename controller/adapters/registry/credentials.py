@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
+from controller.common.images import HUB, Reference
 from controller.errors import Refused
-from controller.previews.images import HUB, Reference
 
 Login: TypeAlias = tuple[str, str]
 """Name and password."""

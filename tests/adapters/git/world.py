@@ -88,6 +88,9 @@ class GitWorld:
     async def merge(self, key: PreviewKey) -> None:
         await asyncio.to_thread(self.merge_branch, self._tracks[key])
 
+    async def push_main(self, files: Mapping[str, str], title: str = "A commit") -> str:
+        return await asyncio.to_thread(self._push_main, files, title)
+
     async def break_it(self) -> None:
         shutil.rmtree(self.bare)
 
@@ -95,6 +98,12 @@ class GitWorld:
         git(self.checkout, "checkout", "--quiet", "main", "--")
         git(self.checkout, "merge", "--quiet", "--no-ff", "--no-edit", branch)
         self.send("main")
+
+    def _push_main(self, files: Mapping[str, str], title: str) -> str:
+        git(self.checkout, "checkout", "--quiet", "main", "--")
+        revision = self.commit(title, files)
+        self.send("main")
+        return revision
 
     def _push(self, branch: str, files: Mapping[str, str] | None) -> str:
         git(self.checkout, "checkout", "--quiet", branch, "--")

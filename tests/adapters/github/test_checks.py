@@ -127,6 +127,7 @@ async def test_a_check_waits_runs_and_ends_in_one_run(checks, pull):
         (CheckStatus.SUCCESS, "success"),
         (CheckStatus.FAILURE, "failure"),
         (CheckStatus.ACTION_REQUIRED, "action_required"),
+        (CheckStatus.NEUTRAL, "neutral"),
     ],
 )
 async def test_the_outcome_is_the_conclusion(checks, pull, status, conclusion):

@@ -6,7 +6,8 @@ import pytest
 
 from controller.adapters.github.checks import Checks
 from controller.adapters.github.client import Nothing
-from controller.adapters.github.deployments import Deployments, Status, Words, says
+from controller.adapters.github.deployment_api import Status, Words, says
+from controller.adapters.github.deployments import Deployments
 from controller.common.words import CheckReport, CheckStatus, DeploymentReport, DeploymentState
 from controller.errors import Refused, Unavailable
 from tests.adapters.github.speaking import REPO, a_page, key_of

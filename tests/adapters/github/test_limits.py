@@ -22,6 +22,7 @@ import pytest
 from controller.adapters.github import door, inbox, limits
 from controller.adapters.github.checks import Checks
 from controller.adapters.github.client import Nothing
+from controller.adapters.github.commits import Commits
 from controller.adapters.github.deployments import Deployments
 from controller.adapters.github.door import Door
 from controller.adapters.github.files import Files
@@ -31,7 +32,16 @@ from controller.adapters.github.statuses import Statuses
 from controller.adapters.github.thread import Thread
 from controller.adapters.github.wire import Request, Wire
 from controller.common import markdown
-from controller.common.words import Annotation, CheckReport, CheckStatus, DeploymentReport, DeploymentState
+from controller.common.words import (
+    Annotation,
+    CheckReport,
+    CheckStatus,
+    CommitReport,
+    CommitState,
+    CommitStatus,
+    DeploymentReport,
+    DeploymentState,
+)
 from controller.errors import Refused, Unavailable
 from tests.adapters.github.speaking import REPO, key_of
 from tests.adapters.github.world import APP, app_key
@@ -72,6 +82,7 @@ WRITTEN = {
     "ANNOTATION_MESSAGE": lambda head, count: a_check(head, annotations=[ANNOTATION | {"message": "m" * count}]),
     "DEPLOYMENT_DESCRIPTION": lambda head, count: a_deployment(head, description="d" * count),
     "ENVIRONMENT": lambda head, count: a_deployment(head, environment="e" * count),
+    "STATUS_CONTEXT": lambda head, count: (f"statuses/{head}", {"state": "pending", "context": "c" * count}),
     "STATUS_DESCRIPTION": lambda head, count: (f"statuses/{head}", {"state": "pending", "description": "d" * count}),
 }
 
@@ -109,6 +120,15 @@ async def deployed(world, pull, **report):
     report = {"environment": "pr-1", "description": "ready"} | report
     made = DeploymentReport(revision=pull.head, state=DeploymentState.SUCCESS, url="http://pr-1.test", **report)
     await Deployments(world.client()).report(key_of(pull), made)
+
+
+async def told(world, pull, **report):
+    checks = Checks(world.client(), world.app)
+    await Commits(world.client(), checks).report(REPO, CommitReport(pull.head, **report))
+
+
+def a_status(**more):
+    return replace(CommitStatus("mayfly/production", CommitState.SUCCESS, "verified"), **more)
 
 
 async def refused_if(past, saying, words):
@@ -182,6 +202,32 @@ async def test_the_description_of_a_status(world, pull, past):
     most = limits.STATUS_DESCRIPTION
     await Statuses(world.client(world.person)).report(key_of(pull), a_report(pull, title="é" * (most + past)))
     assert world.shop.statuses[-1].description == ("é" * (most - 1) + "…" if past else "é" * most)
+
+
+@at("STATUS_CONTEXT")
+async def test_the_name_of_a_status(world, pull, past):
+    name = "c" * (limits.STATUS_CONTEXT + past)
+    await refused_if(past, told(world, pull, status=a_status(context=name)), "at most 255 characters")
+    assert [status.context for status in world.shop.statuses] == ([] if past else [name])
+
+
+@pytest.mark.parametrize("past", PAST)
+async def test_the_descriptions_of_a_target(world, pull, past):
+    most = limits.STATUS_DESCRIPTION
+    words = "é" * (most + past)
+    deployment = DeploymentReport("production", pull.head, DeploymentState.SUCCESS, "http://x.test", words)
+    await told(world, pull, status=a_status(description=words), deployment=deployment)
+    cut = "é" * (most - 1) + "…" if past else words
+    assert [status.description for status in world.shop.statuses] == [cut]
+    assert [status.description for status in pull.deployments[0].statuses] == [cut]
+
+
+@pytest.mark.parametrize("past", PAST)
+async def test_the_name_of_a_targets_environment(world, pull, past):
+    name = "e" * (limits.ENVIRONMENT + past)
+    deployment = DeploymentReport(name, pull.head, DeploymentState.SUCCESS, "http://x.test", "live")
+    await refused_if(past, told(world, pull, deployment=deployment), "at most 255 characters")
+    assert list(world.shop.environments) == ([] if past else [name])
 
 
 @at("STATUSES")

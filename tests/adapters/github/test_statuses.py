@@ -19,6 +19,7 @@ def test_every_state_of_a_check_has_one_of_a_status():
         CheckStatus.SUCCESS: "success",
         CheckStatus.FAILURE: "failure",
         CheckStatus.ACTION_REQUIRED: "error",
+        CheckStatus.NEUTRAL: "success",
     }
 
 

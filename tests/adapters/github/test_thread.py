@@ -47,6 +47,14 @@ async def test_the_reports_own_marker_is_not_doubled(thread, pull):
     assert bodies(pull) == [sticky(pull, "ready")]
 
 
+async def test_each_topic_is_a_comment_that_is_found_again(world, thread, pull):
+    for who in (thread, thread, Thread(world.client(), world.app)):
+        await who.say(key_of(pull), "ready")
+        await who.say(key_of(pull), "live", "deploy-production")
+    ours = f"<!-- mayfly {REPO}#{pull.number} deploy-production -->\nlive"
+    assert bodies(pull) == [sticky(pull, "ready"), ours]
+
+
 async def test_nothing_is_written_where_it_stands_already(world, thread, pull):
     await thread.say(key_of(pull), "ready")
     before = written(world)

@@ -22,6 +22,9 @@ from controller.common.words import (
     Annotation,
     CheckReport,
     CheckStatus,
+    CommitSaid,
+    CommitState,
+    CommitStatus,
     Conversation,
     DeploymentReport,
     DeploymentState,
@@ -31,10 +34,11 @@ from controller.errors import Refused
 from controller.ports import Webhooks
 from controller.settings import GITHUB_KEY, GITHUB_TOKEN, WEBHOOK_SECRET, GitHub
 from tests.fakes.github import FakeGitHub
-from tests.fakes.github.people import EVENTS, Installation, User
+from tests.fakes.github.checks import latest
+from tests.fakes.github.people import Installation, User
 from tests.fakes.github.pulls import Pull
 from tests.fakes.github.repositories import Repository
-from tests.fakes.github.things import CheckRun, Comment, Deployment
+from tests.fakes.github.things import CheckRun, Comment, Deployment, Status
 from tests.fakes.history import FakeHistory
 
 REPO = "acme/shop"
@@ -43,6 +47,7 @@ SECRET = "it rings, and nothing more"
 PROXY, BEHIND = "MAYFLY_GITHUB_PROXY", "MAYFLY_GITHUB_PORT"
 """Root of the API as it is seen through a proxy, and the port where that finds the fake."""
 _ANSWER = re.compile(r"<!-- mayfly answer (\S+) -->")
+_STICKY = re.compile(r"<!-- mayfly \S+#[0-9]+(?: (\S+))? -->")
 
 
 @cache
@@ -114,7 +119,7 @@ async def a_place(folder: Path) -> AsyncIterator[Place]:
     async with a_github(folder) as github:
         shop = github.repository(REPO, {"README.md": "shop"}, private=True)
         ada = github.user("ada", shop, permission="write")
-        app = github.app(APP, app_key()[1], events=EVENTS - {"push"})
+        app = github.app(APP, app_key()[1])
         yield Place(github, shop, ada, github.install(app, shop), FakeHistory())
 
 
@@ -136,7 +141,7 @@ class WithPages:
         pull = self._pull(key)
         deployed = [_deployment(one) for one in pull.deployments]
         return Conversation(
-            tuple(_entry(one, key) for one in pull.comments),
+            tuple(_entry(one) for one in pull.comments),
             tuple(_check(run) for run in sorted(pull.checks, key=lambda run: run.name)),
             deployed[-1] if deployed else None,
         )
@@ -144,6 +149,17 @@ class WithPages:
     async def comment(self, key: PreviewKey, author: str, body: str) -> str:
         person = self._place.github.user(author, self._place.shop)
         return str(self._pull(key).comment(body, by=person))
+
+    async def said_of(self, repo: str, revision: str) -> CommitSaid:
+        shop = self._place.shop
+        statuses = {one.context: one for one in shop.statuses if one.sha == revision}
+        runs = latest(run for run in shop.check_runs.values() if run.head_sha == revision)
+        deployments = {one.environment: one for one in shop.deployments.values() if one.sha == revision}
+        return CommitSaid(
+            tuple(_status(one) for _, one in sorted(statuses.items())),
+            tuple(_check(run) for run in sorted(runs, key=lambda run: run.name)),
+            tuple(_deployment(one) for _, one in sorted(deployments.items())),
+        )
 
     def _pull(self, key: PreviewKey) -> Pull:
         if key.number not in self._place.shop.pulls:
@@ -174,6 +190,9 @@ class GitHubWorld:
 
     async def merge(self, key: PreviewKey) -> None:
         self._pull(key).merge()
+
+    async def push_main(self, files: Mapping[str, str], title: str = "A commit") -> str:
+        return self._place.shop.push(files, by=self._place.ada, message=title)
 
     async def break_it(self) -> None:
         self._place.github.down()
@@ -211,17 +230,18 @@ async def listening(webhooks: Webhooks) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def _entry(comment: Comment, key: PreviewKey) -> Entry:
+def _entry(comment: Comment) -> Entry:
     """Our markers name the comments that are ours, and are not shown."""
-    answer = _ANSWER.match(comment.body)
+    answer, sticky = _ANSWER.match(comment.body), _STICKY.match(comment.body)
     return Entry(
         str(comment.id),
         comment.author,
         markers.unmarked(comment.body),
         _moment(comment.created_at),
         _moment(comment.updated_at),
-        sticky=comment.body.startswith(markers.sticky(key)),
+        sticky=sticky is not None,
         answers=answer[1] if answer else "",
+        topic=(sticky[1] or "") if sticky else "",
     )
 
 
@@ -242,7 +262,13 @@ def _check(run: CheckRun) -> CheckReport:
 def _deployment(made: Deployment) -> DeploymentReport:
     latest = made.statuses[-1]
     state = DeploymentState(latest.state)
-    return DeploymentReport(made.environment, made.sha, state, latest.environment_url, latest.description)
+    return DeploymentReport(
+        made.environment, made.sha, state, latest.environment_url, latest.description, made.production
+    )
+
+
+def _status(made: Status) -> CommitStatus:
+    return CommitStatus(made.context, CommitState(made.state), made.description or "", made.target_url or "")
 
 
 def _moment(text: str) -> datetime:

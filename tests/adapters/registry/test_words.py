@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from controller.adapters.registry.challenge import Challenge, challenge, retry_after, token
 from controller.adapters.registry.credentials import credentials_from, login_for
+from controller.common.images import parse
 from controller.errors import Refused
-from controller.previews.images import parse
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

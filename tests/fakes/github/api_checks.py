@@ -11,7 +11,7 @@ from tests.fakes.github.things import CheckRun, Status
 RUNS = "/repos/{owner}/{repo}/check-runs"
 RUN = RUNS + "/{check_run_id}"
 MOST_STATUSES = 1000
-LONGEST = 140
+LONGEST, LONGEST_CONTEXT = 140, 255
 LONGEST_TITLE, BIGGEST_MESSAGE = 255, 64 * 1024
 """Of an annotation: characters, and bytes."""
 
@@ -110,6 +110,8 @@ def create_status(call: Call) -> Answer:
     context, description = body.get("context") or "default", body.get("description")
     if len(description or "") > LONGEST:
         raise too_long("Status", "description", LONGEST)
+    if len(context) > LONGEST_CONTEXT:
+        raise too_long("Status", "context", LONGEST_CONTEXT)
     if sum(one.sha == sha and one.context == context for one in call.repo.statuses) >= MOST_STATUSES:
         raise invalid("Status", "base", "custom", "This SHA and context has reached the maximum number of statuses.")
     about = (sha, body["state"], context, description, body.get("target_url"))

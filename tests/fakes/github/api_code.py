@@ -2,7 +2,9 @@
 
 from tests.fakes.github import render
 from tests.fakes.github.problems import ApiError, not_found
-from tests.fakes.github.routes import Answer, Call, route
+from tests.fakes.github.pulls import Pull
+from tests.fakes.github.repositories import Repository
+from tests.fakes.github.routes import Answer, Call, Listing, route
 
 BIGGEST_BLOB = 100 * 2**20
 
@@ -10,6 +12,43 @@ BIGGEST_BLOB = 100 * 2**20
 @route("GET", "/repos/{owner}/{repo}", "metadata:read")
 def get_repository(call: Call) -> Answer:
     return Answer(200, render.full_repository(call.repo))
+
+
+@route("GET", "/repos/{owner}/{repo}/branches/{branch}", "contents:read")
+def get_branch(call: Call) -> Answer:
+    branch = call.parts["branch"]
+    sha = call.repo.git.resolve(f"refs/heads/{branch}")
+    if sha is None:
+        raise ApiError(404, "Branch not found")
+    return Answer(200, render.branch(call.repo, branch, sha))
+
+
+@route("GET", "/repos/{owner}/{repo}/commits/{ref}", "contents:read")
+def get_commit(call: Call) -> Answer:
+    """Without the files that it changed: nobody reads them."""
+    sha = call.repo.resolve(call.parts["ref"])
+    if sha is None:
+        raise ApiError(422, f"No commit found for SHA: {call.parts['ref']}")
+    return Answer(200, render.commit(call.repo, sha))
+
+
+@route("GET", "/repos/{owner}/{repo}/commits/{commit_sha}/pulls", "pull_requests:read")
+def list_pulls_of_commit(call: Call) -> Listing:
+    """Of one that is on main those that were merged, else the open ones too. GitHub notices a merge a moment later:
+    `state.slow_to_associate`."""
+    repo = call.repo
+    sha = repo.resolve(call.parts["commit_sha"])
+    if sha is None:
+        raise ApiError(422, f"No commit found for SHA: {call.parts['commit_sha']}")
+    on_main = repo.git.merge_base(repo.head, sha) == sha
+    pulls = [pull for pull in repo.pulls.values() if pull.merged or (pull.open and not on_main)]
+    known = [] if call.state.slow_to_associate else [pull for pull in pulls if _holds(repo, pull, sha)]
+    return Listing(known, render.pull_simple)
+
+
+def _holds(repo: Repository, pull: Pull, sha: str) -> bool:
+    is_its = repo.git.merge_base(pull.head, sha) == sha and repo.git.merge_base(pull.base_sha, sha) != sha
+    return pull.merge_commit == sha or is_its
 
 
 @route("GET", "/repos/{owner}/{repo}/git/trees/{tree_sha}", "contents:read")

@@ -134,6 +134,9 @@ class Git:
         whole, tree, name, email, at, message = said.split("\0", 5)
         return Commit(whole, tree, message.strip(), name, email, at)
 
+    def parents(self, sha: str) -> list[str]:
+        return self.ask("show", "--no-patch", "--format=%P", sha, "--").decode().split()
+
     def tree(self, sha: str, *, recursive: bool) -> list[Entry]:
         options = ["-r", "-t"] if recursive else []
         listed = self.ask("ls-tree", "-z", "-l", "--full-tree", *options, sha).decode(errors="replace")

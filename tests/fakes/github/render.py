@@ -238,6 +238,27 @@ def file(repo: "Repository", revision: str, change: Change) -> Json:
     return about | ({"previous_filename": change.previous} if change.previous else {})
 
 
+def commit(repo: "Repository", sha: str) -> Json:
+    found, api = repo.git.read_commit(sha), f"{repo.api_url}/commits/{sha}"
+    who = {"name": found.author, "email": found.email, "date": found.at}
+    git: Json = {"author": who, "committer": who, "message": found.message, "comment_count": 0}
+    git |= {"tree": {"sha": found.tree, "url": f"{repo.api_url}/git/trees/{found.tree}"}}
+    git |= {"url": f"{repo.api_url}/git/commits/{sha}"}
+    known = repo.state.users.get(found.author)
+    author = user(repo.state.url, known) if known else None
+    about: Json = {"sha": sha, "node_id": node("Commit", sha), "url": api, "html_url": f"{repo.url}/commit/{sha}"}
+    about |= {"commit": git, "author": author, "committer": author, "comments_url": f"{api}/comments"}
+    above = repo.git.parents(sha)
+    return about | {"parents": [{"sha": one, "url": f"{repo.api_url}/commits/{one}"} for one in above]}
+
+
+def branch(repo: "Repository", name: str, sha: str) -> Json:
+    api = f"{repo.api_url}/branches/{quote(name, safe='')}"
+    about: Json = {"name": name, "commit": commit(repo, sha), "protected": False, "protection": {"enabled": False}}
+    about |= {"_links": {"self": api, "html": f"{repo.url}/tree/{quote(name)}"}}
+    return about | {"protection_url": f"{api}/protection"}
+
+
 def tree_entry(repo: "Repository", entry: Entry) -> Json:
     about: Json = {"path": entry.path, "mode": entry.mode, "type": entry.type, "sha": entry.sha}
     if entry.type == "blob":

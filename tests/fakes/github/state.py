@@ -21,6 +21,8 @@ class State:
         """Root of the API as its clients see it, where something stands in front of it."""
         self.biggest_tree = 100_000
         """Entries; a longer one is cut and says so."""
+        self.slow_to_associate = False
+        """Whether it does not know yet which pull requests a commit is of."""
         self.users: dict[str, User] = {}
         self.apps: dict[int, App] = {}
         self.installations: dict[int, Installation] = {}

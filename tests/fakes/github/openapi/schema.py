@@ -128,9 +128,10 @@ class Description:
     def __init__(self, file: Path = HERE / "github.json") -> None:
         described = json.loads(file.read_text())
         schemas = Schemas(described["components"]["schemas"])
+        longest_first = sorted(described["paths"].items(), key=lambda item: -item[0].count("/"))
         self._operations = [
             (method.upper(), Operation(path, given, schemas))
-            for path, item in described["paths"].items()
+            for path, item in longest_first  # as `commits/{ref}`, with slashes in it, fits more than its own
             for method, given in item.items()
         ]
 

@@ -2,10 +2,9 @@
 
 import pytest
 
-from controller.common.spec import parse
-from controller.previews.model import SpecProblem
-from controller.previews.specs import Specs, why_refused
+from controller.common.spec import SpecProblem, parse
 from controller.settings import Allowed, Images, Kubernetes, KubernetesDatabases
+from controller.specs import Specs, why_refused
 from tests.examples import ABC, a_spec
 from tests.fakes.forge import FakeForge
 
@@ -177,7 +176,10 @@ def test_the_number_of_a_pull_request_does_not_choose_the_registry():
 async def test_a_spec_is_held_against_the_platform_it_is_for():
     forge = FakeForge()
     pull = forge.pulls[forge.open(files={".preview.yaml": IMAGE})]
-    local, cluster = await Specs(forge, Allowed()).of(pull), await Specs(forge, Allowed(), CLUSTER).of(pull)
+    local, cluster = (
+        await Specs(forge, Allowed()).of(pull.key.repo, pull.head),
+        await Specs(forge, Allowed(), CLUSTER).of(pull.key.repo, pull.head),
+    )
     assert isinstance(local, SpecProblem)
     assert "this platform does not run images" in str(local)
     assert not isinstance(cluster, SpecProblem)

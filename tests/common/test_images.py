@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.common.images import images_allowed, parse, why_not
 from controller.errors import Refused
-from controller.previews.images import images_allowed, parse, why_not
 
 SHA = "sha256:" + "a" * 64
 

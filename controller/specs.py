@@ -5,11 +5,10 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from controller.common.spec import FILE, SeedCommand, Spec, parse
+from controller.common import images
+from controller.common.spec import FILE, SeedCommand, Spec, SpecProblem, parse
 from controller.errors import MayflyError
 from controller.ports import Forge
-from controller.previews import images
-from controller.previews.model import PullRequest, SpecProblem
 from controller.settings import Allowed, Kubernetes
 from smoke.documents import MAX_BYTES, DocumentError
 
@@ -29,14 +28,14 @@ class Specs:
         self._alike: WeakValueDictionary[bytes, Spec] = WeakValueDictionary()
         """By what is written: most pull requests leave it as it is, and share one."""
 
-    async def of(self, pull: PullRequest) -> Spec | SpecProblem | None:
+    async def of(self, repo: str, revision: str) -> Spec | SpecProblem | None:
         """None where the forge could not say; that is for another round."""
-        at = (pull.key.repo, pull.head)
+        at = (repo, revision)
         if at not in self._known:
             try:
                 self._known[at] = await self._read(*at)
             except MayflyError as error:
-                log.warning("the spec could not be read", pull=str(pull.key), reason=error.reason)
+                log.warning("the spec could not be read", repository=repo, revision=revision, reason=error.reason)
                 return None
             if len(self._known) > SPECS_KEPT:
                 self._known.popitem(last=False)

@@ -1,0 +1,1 @@
+"""Checks on a schedule, with an objective and alerts."""
