@@ -1,0 +1,1 @@
+"""Main: releases that verify themselves, and are rolled back where they cannot."""
