@@ -1,0 +1,1 @@
+"""Who may ask what: tokens, their scopes, and what was done with them."""
