@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, Select
+from sqlalchemy import Executable, Row, Select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from controller.adapters.history.failures import explained
@@ -32,6 +32,14 @@ class Connections:
                 return list((await connection.execute(query)).all())
 
         return await self._finish(rows())
+
+    async def execute(self, statement: Executable) -> None:
+        """A transaction of one statement."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(statement)
+
+        await self.write(work)
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """One transaction."""

@@ -4,27 +4,24 @@ Deliveries take numbers as the other folded tables do (`fold.py`), one for each 
 its own writes, so that it hears of the others' only.
 """
 
-import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Delete, Row, Select, Table, delete, func, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Delete, Row, Select, delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controller.adapters.history import tables
 from controller.adapters.history.connections import Connections
 from controller.adapters.history.fold import EVER, Fold, Rows
-from controller.adapters.history.rows import clean, key_of, named, next_change
+from controller.adapters.history.rows import Hourly, Insert, clean, key_of, named, next_change
 from controller.common.nouns import PreviewKey
 from controller.previews.model import Delivery
 
 DELIVERIES = timedelta(days=7)
 """How long deliveries are kept. GitHub can be told to deliver one again for three days."""
-FORGETS_EVERY = timedelta(hours=1)
 HEADS = 20
 """Revisions kept of one pull request; older ones go."""
 REMEMBERED = 20_000
@@ -39,14 +36,14 @@ Head = tuple[PreviewKey, str]
 class SqlLedger:
     """Implements `controller.ports.Ledger`; `SqlHistory` has one."""
 
-    def __init__(self, connections: Connections, insert: Callable[[Table], postgresql.Insert | sqlite.Insert]) -> None:
+    def __init__(self, connections: Connections, insert: Insert) -> None:
         self._connections = connections
         self._insert = insert
         self._asked = Fold(self._asked_since, _add_asked)
         self._told = Fold(self._told_since, _add_told)
         self._own: deque[int] = deque(maxlen=OWN)
         self._heads: dict[Head, datetime] = {}
-        self._forgets_at = 0.0
+        self._forgetting = Hourly()
 
     async def keep_deliveries(self, deliveries: Collection[Delivery]) -> frozenset[str]:
         if not deliveries:
@@ -106,9 +103,7 @@ class SqlLedger:
         return {by_kept[row.repo, row.number, row.revision]: row.at for row in found}
 
     async def _forget(self, connection: AsyncConnection, now: datetime) -> None:
-        time = asyncio.get_running_loop().time()
-        if time >= self._forgets_at:
-            self._forgets_at = time + FORGETS_EVERY.total_seconds()
+        if self._forgetting.is_due():
             await connection.execute(delete(tables.deliveries).where(tables.deliveries.c.at < now - DELIVERIES))
 
     async def _asked_since(self, change: int) -> list[Row[Any]]:

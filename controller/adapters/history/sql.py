@@ -8,42 +8,61 @@ import asyncio
 import itertools
 import sys
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Row, Table, and_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from controller.adapters.history import tables
+from controller.adapters.history import fold, tables
+from controller.adapters.history.access import SqlAccess
+from controller.adapters.history.alerts import SqlAlerts
 from controller.adapters.history.connections import Connections
-from controller.adapters.history.fold import EVER, Fold, Rows
+from controller.adapters.history.fold import EVER, Fold, Rows, changed
+from controller.adapters.history.journal import SqlJournal
 from controller.adapters.history.ledger import Head, SqlLedger
-from controller.adapters.history.rows import clean, key_of, named, next_change, of, prune
+from controller.adapters.history.outbox import SqlOutbox
+from controller.adapters.history.rows import (
+    Insert,
+    Inserting,
+    clean,
+    key_of,
+    known,
+    named,
+    next_change,
+    of,
+    prune,
+    upsert,
+)
+from controller.adapters.history.samples.store import SqlSamples
 from controller.common.nouns import PreviewKey
 from controller.errors import Refused
 from controller.previews.model import Decision, Delivery, Ending, Event, Verb
+from controller.settings import Probing
 from smoke.model import SuiteRun
 
-V = TypeVar("V")
 TIMELINE = 1000
 """Events kept of one preview; older ones go."""
-LISTENS_EVERY = timedelta(seconds=1)
 RUNS = 200
 """Runs kept of one suite of one preview."""
 
 
 class SqlHistory:
-    """Implements `controller.ports.History` and `Ledger`. Made by `open_history`."""
+    """Implements `controller.ports.History` and `Ledger`, and has the other parts. Made by `open_history`."""
 
     def __init__(self, engine: AsyncEngine, place: str) -> None:
         self._place = place
         self._connections = Connections(engine, place)
-        self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        self._insert: Insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
         self._ledger = SqlLedger(self._connections, self._insert)
+        self.journal = SqlJournal(self._connections, self._insert, place)
+        self.outbox = SqlOutbox(self._connections, self._insert)
+        self.alerts = SqlAlerts(self._connections, self._insert)
+        self.access = SqlAccess(self._connections, self._insert)
         self._decisions = Fold(partial(self._since, tables.decisions), _add_decisions)
         self._endings = Fold(partial(self._since, tables.endings), _add_endings)
         self._said = Fold(partial(self._since, tables.said), _add_said)
@@ -156,14 +175,18 @@ class SqlHistory:
     async def bells(self) -> AsyncIterator[PreviewKey | None]:
         decisions, told = await self.decisions(), await self._ledger.told()
         while True:
-            await asyncio.sleep(LISTENS_EVERY.total_seconds())
+            await asyncio.sleep(fold.LISTENS_EVERY.total_seconds())
             decided, decisions = decisions, await self.decisions()
             heard, told = told, await self._ledger.told()
             own = self._ledger.own()
-            rings: set[PreviewKey | None] = set(_changed(decided, decisions))
-            rings |= {key if key.number else None for key in _changed(heard, told) if told[key] not in own}
+            rings: set[PreviewKey | None] = {*changed(decided, decisions)}
+            rings |= {key if key.number else None for key in changed(heard, told) if told[key] not in own}
             for ring in rings:
                 yield ring
+
+    def samples(self, probing: Probing) -> SqlSamples:
+        """One for each process: it remembers the numbers of probes."""
+        return SqlSamples(self._connections, self._insert, probing)
 
     async def close(self) -> None:
         await self._connections.close()
@@ -173,18 +196,11 @@ class SqlHistory:
         return (await connection.execute(statement.returning(tables.decisions.c.ordinal))).first() is not None
 
     async def _upsert(
-        self,
-        insert: postgresql.Insert | sqlite.Insert,
-        rows: Sequence[Mapping[str, Any]],
-        where: ColumnElement[bool] | None = None,
+        self, insert: Inserting, rows: Sequence[Mapping[str, Any]], where: ColumnElement[bool] | None = None
     ) -> None:
-        at = [column.name for column in insert.table.primary_key]
-        new = {column.name: column for column in insert.excluded if column.name not in at}
-
         async def write(connection: AsyncConnection) -> None:
-            changed = await next_change(connection)
-            statement = insert.values([{**row, "changed": changed} for row in rows])
-            await connection.execute(statement.on_conflict_do_update(index_elements=at, set_=new, where=where))
+            change = await next_change(connection)
+            await connection.execute(upsert(insert, [{**row, "changed": change} for row in rows], where))
 
         await self._connections.write(write)
 
@@ -194,30 +210,26 @@ class SqlHistory:
         )
 
 
-def _changed(before: Mapping[PreviewKey, V], now: Mapping[PreviewKey, V]) -> Collection[PreviewKey]:
-    return () if now is before else [key for key, value in now.items() if value != before.get(key)]
-
-
 def _add_decisions(
-    known: Mapping[PreviewKey, tuple[Decision, ...]], rows: Rows
+    before: Mapping[PreviewKey, tuple[Decision, ...]], rows: Rows
 ) -> dict[PreviewKey, tuple[Decision, ...]]:
     new: dict[PreviewKey, list[Decision]] = {}
     for row in rows:
         decision = _decision(row)
         new.setdefault(decision.key, []).append(decision)
     by_order = attrgetter("order")
-    return {**known, **{key: tuple(sorted((*known.get(key, ()), *made), key=by_order)) for key, made in new.items()}}
+    return {**before, **{key: tuple(sorted((*before.get(key, ()), *made), key=by_order)) for key, made in new.items()}}
 
 
-def _add_endings(known: Mapping[PreviewKey, Ending], rows: Rows) -> dict[PreviewKey, Ending]:
-    return {**known, **{key_of(row): Ending(key_of(row), row.because, row.at) for row in rows}}
+def _add_endings(before: Mapping[PreviewKey, Ending], rows: Rows) -> dict[PreviewKey, Ending]:
+    return {**before, **{key_of(row): Ending(key_of(row), row.because, row.at) for row in rows}}
 
 
-def _add_said(known: Mapping[PreviewKey, Mapping[str, str]], rows: Rows) -> dict[PreviewKey, Mapping[str, str]]:
+def _add_said(before: Mapping[PreviewKey, Mapping[str, str]], rows: Rows) -> dict[PreviewKey, Mapping[str, str]]:
     new: dict[PreviewKey, dict[str, str]] = {}
     for row in rows:
         new.setdefault(key_of(row), {})[sys.intern(row.channel)] = row.digest
-    return {**known, **{key: {**known.get(key, {}), **words} for key, words in new.items()}}
+    return {**before, **{key: {**before.get(key, {}), **words} for key, words in new.items()}}
 
 
 async def _has_decided(connection: AsyncConnection, decision: Decision) -> bool:
@@ -229,17 +241,10 @@ def _decision(row: Row[Any]) -> Decision:
     return Decision(
         key=key_of(row),
         order=row.ordinal,
-        verb=_verb(row.verb),
+        verb=known(Verb, row.verb),
         actor=row.actor,
         at=row.at,
         argument=row.argument,
         because=row.because,
         origin=row.origin,
     )
-
-
-def _verb(text: str) -> Verb:
-    try:
-        return Verb(text)
-    except ValueError as error:
-        raise Refused(f"the history holds the decision {text!r}, which this version of Mayfly does not know") from error

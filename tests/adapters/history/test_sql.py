@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, Row, Select, create_engine
 
-from controller.adapters.history import fold, ledger, open_history, sql, sqlite_url
+from controller.adapters.history import fold, open_history, rows, sqlite_url
 from controller.adapters.history.fold import Rows
 from controller.adapters.history.ledger import HEADS
 from controller.adapters.history.opening import migrate
@@ -97,7 +97,7 @@ async def test_heads_are_bounded_and_those_of_others_are_left_alone(file: Path) 
 async def test_deliveries_are_forgotten_after_a_week_and_not_before(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "FORGETS_EVERY", timedelta())
+    monkeypatch.setattr(rows, "FORGETS_EVERY", timedelta())
     history = await open_history(sqlite_url(file))
     await history.keep_deliveries([a_delivery("gone"), a_delivery("stays", at=NOON + timedelta(seconds=1))])
     await history.keep_deliveries([a_delivery("now", at=NOON + timedelta(days=7, seconds=1))])
@@ -106,7 +106,7 @@ async def test_deliveries_are_forgotten_after_a_week_and_not_before(
 
 
 async def test_the_own_deliveries_ring_nobody_here(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql, "LISTENS_EVERY", timedelta(milliseconds=10))
+    monkeypatch.setattr(fold, "LISTENS_EVERY", timedelta(milliseconds=10))
     history, beside = await open_history(sqlite_url(file)), await open_history(sqlite_url(file))
     await beside.keep_deliveries([a_delivery("before")])
     bells = history.bells()

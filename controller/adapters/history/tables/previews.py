@@ -1,28 +1,8 @@
-"""The tables. Whatever changes here comes with a migration: a test holds the two together."""
+"""What is kept of previews, and the counter of writes."""
 
-from datetime import UTC, datetime, timedelta
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, UniqueConstraint, text
 
-from sqlalchemy import BigInteger, Column, Dialect, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
-from sqlalchemy.types import TypeDecorator
-
-METADATA = MetaData()
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware datetime, kept as microseconds since 1970: exact, sortable, and the same in every database."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
-
-
-_COUNTER = BigInteger().with_variant(Integer(), "sqlite")
+from controller.adapters.history.tables.base import METADATA, Moment, changed, counted
 
 changes = Table(
     "changes",
@@ -32,15 +12,10 @@ changes = Table(
 )
 """One row: the number of the latest write to a table that is folded (`fold.py`)."""
 
-
-def _changed() -> Column[int]:
-    return Column("changed", BigInteger, nullable=False, server_default="0")
-
-
 events = Table(
     "events",
     METADATA,
-    Column("id", _COUNTER, primary_key=True, autoincrement=True),
+    counted(),
     Column("repo", Text, nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("at", Moment, nullable=False),
@@ -63,7 +38,7 @@ decisions = Table(
     Column("argument", Text, nullable=False),
     Column("because", Text, nullable=False),
     Column("origin", Text, nullable=False),
-    _changed(),
+    changed(),
     Index("decisions_changed", "changed"),
     Index(
         "one_decision_of_an_origin",
@@ -79,7 +54,7 @@ decisions = Table(
 runs = Table(
     "runs",
     METADATA,
-    Column("id", _COUNTER, primary_key=True, autoincrement=True),
+    counted(),
     Column("repo", Text, nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("suite", Text, nullable=False),
@@ -96,7 +71,7 @@ endings = Table(
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("because", Text, nullable=False),
     Column("at", Moment, nullable=False),
-    _changed(),
+    changed(),
     Index("endings_changed", "changed"),
 )
 
@@ -107,7 +82,7 @@ said = Table(
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("channel", Text, primary_key=True),
     Column("digest", Text, nullable=False),
-    _changed(),
+    changed(),
     Index("said_changed", "changed"),
 )
 
@@ -121,7 +96,7 @@ deliveries = Table(
     Column("event", Text, nullable=False),
     Column("asks", Text, nullable=False),
     Column("actor", Text, nullable=False),
-    _changed(),
+    changed(),
     Index("deliveries_changed", "changed"),
     Index("deliveries_at", "at"),
 )
@@ -130,7 +105,7 @@ deliveries = Table(
 heads = Table(
     "heads",
     METADATA,
-    Column("id", _COUNTER, primary_key=True, autoincrement=True),
+    counted(),
     Column("repo", Text, nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("revision", Text, nullable=False),
