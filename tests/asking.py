@@ -1,11 +1,18 @@
 """What a preview answers, asked where its platform says that it is."""
 
 import asyncio
+from typing import Protocol
 
-from controller.ports import Platform
+from controller.common.nouns import Route
 
 
-async def ask(platform: Platform, host: str, path: str = "/") -> str:
+class Leads(Protocol):
+    """A platform, or targets."""
+
+    def route(self, host: str) -> Route | None: ...
+
+
+async def ask(platform: Leads, host: str, path: str = "/") -> str:
     """The body; the connection is the only one, and closed after it."""
     route = platform.route(host)
     assert route is not None

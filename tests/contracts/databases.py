@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.errors import MayflyError
+from controller.errors import MayflyError, Unavailable
 from controller.ports import Databases
 
 
@@ -97,3 +97,15 @@ class DatabasesContract:
         seed, name = await self.seeded(databases), fresh()
         await databases.clone(name, seed)
         assert await databases.size(name) > 0
+
+    async def test_a_fingerprint_stays_until_the_shape_changes(self, databases: Databases) -> None:
+        name = fresh()
+        url = await databases.clone(name, None)
+        before = await databases.fingerprint(name)
+        assert await databases.fingerprint(name) == before
+        await self.write(url, "makes a table")
+        assert await databases.fingerprint(name) != before
+
+    async def test_what_is_not_there_has_no_fingerprint(self, databases: Databases) -> None:
+        with pytest.raises(Unavailable):
+            await databases.fingerprint(fresh())

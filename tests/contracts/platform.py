@@ -12,10 +12,10 @@ from typing import Protocol
 
 import pytest
 
-from controller.common.nouns import PreviewKey, ServiceState, StepState
+from controller.common.nouns import Phase, PreviewKey, ServiceState, StepState
 from controller.errors import Refused
 from controller.ports import Platform
-from controller.previews.model import DeployOrder, Phase, Preview
+from controller.previews.model import DeployOrder, Preview
 from smoke.model import Outcome
 
 SOON = 60.0

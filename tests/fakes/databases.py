@@ -4,6 +4,7 @@ databases.down = True                 # every call raises Unavailable
 databases.folder("pr-7-shop")         # what a seed or a migration wrote there
 """
 
+import hashlib
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -60,6 +61,14 @@ class FakeDatabases:
     async def size(self, name: str) -> int:
         self._reach()
         return sum(path.stat().st_size for path in self.folder(name).iterdir())
+
+    async def fingerprint(self, name: str) -> str:
+        """Of all that is in it: nothing but seeds and migrations writes into it in tests that ask."""
+        self._reach()
+        if not self.folder(name).is_dir():
+            raise Unavailable(f"there is no database {name}")
+        told = [(path.name, path.read_bytes()) for path in sorted(self.folder(name).iterdir())]
+        return hashlib.sha256(repr(told).encode()).hexdigest()
 
     async def drop(self, name: str) -> None:
         self._reach()

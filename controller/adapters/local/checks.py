@@ -1,4 +1,4 @@
-"""Runs a suite of checks against a preview: `python -m smoke`, as a unit, so that it outlives us and is found again.
+"""Runs a suite of checks against what is deployed: `python -m smoke`, as a unit: it outlives us and is found again.
 
 A run that ended without a result is broken, never passed. One that was cut off (a reboot, a new deploy) leaves no job,
 so that it is started again.
@@ -6,21 +6,24 @@ so that it is started again.
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 from pydantic import ValidationError
 
 from controller.adapters.local import environment
-from controller.adapters.local.cell import Cell, Means
-from controller.adapters.local.units import Command, State
+from controller.adapters.local.cell import Cell
+from controller.adapters.local.crew import Crew
+from controller.adapters.local.environment import Facts
+from controller.adapters.local.means import Means
+from controller.adapters.local.units import Command, State, Unit
 from controller.adapters.shared.disk import discard, trouble
-from controller.common.nouns import CheckJob
+from controller.common.nouns import CheckJob, Phase
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Phase
 from smoke.documents import format_duration
 from smoke.model import SuiteRun
 from smoke.spec import Check
@@ -30,6 +33,25 @@ KEPT = 10
 MAX_RESULT = 32 * 2**20
 MAX_ARTIFACT = 16 * 2**20
 _log = structlog.get_logger()
+
+
+class Examined(Protocol):
+    """Whose checks are run: a preview, or main."""
+
+    folder: Path
+    checkers: dict[str, asyncio.Task[None]]
+
+    @property
+    def tested(self) -> Crew: ...
+
+    @property
+    def jobs(self) -> tuple[CheckJob, ...]: ...
+
+    def keep_jobs(self, jobs: tuple[CheckJob, ...], *, durable: bool = False) -> None: ...
+
+    def checks(self, suite: str) -> Unit: ...
+
+    def redact(self, text: str) -> str: ...
 
 
 def start(cell: Cell, means: Means, suite: str, order: int) -> None:
@@ -43,31 +65,35 @@ def start(cell: Cell, means: Means, suite: str, order: int) -> None:
         raise Refused(f"there are no `{suite}` checks in the spec")
     if record.phase is not Phase.READY:
         raise Unavailable(f"the preview is {record.phase}")
-    older = tuple(job for job in record.jobs if job.suite != suite or job.run is not None)
-    job = CheckJob(suite, revision, order, datetime.now(UTC))
-    cell.save(replace(record, jobs=(*older, job)[-KEPT:]), durable=True)
-    _follow(cell, job, _run(cell, means, job, checks))
+    begin(cell, means, CheckJob(suite, revision, order, datetime.now(UTC)), checks)
 
 
-def _follow(cell: Cell, job: CheckJob, doing: Coroutine[object, object, None]) -> None:
-    if (older := cell.checkers.get(job.suite)) is not None:
+def begin(examined: Examined, means: Means, job: CheckJob, checks: Sequence[Check]) -> None:
+    """Starts a run, ending an older one of the same suite."""
+    older = tuple(known for known in examined.jobs if known.suite != job.suite or known.run is not None)
+    examined.keep_jobs((*older, job)[-KEPT:], durable=True)
+    _follow(examined, job, _run(examined, means, job, checks))
+
+
+def _follow(examined: Examined, job: CheckJob, doing: Coroutine[object, object, None]) -> None:
+    if (older := examined.checkers.get(job.suite)) is not None:
         older.cancel()
-    cell.checkers[job.suite] = asyncio.create_task(doing)
+    examined.checkers[job.suite] = asyncio.create_task(doing)
 
 
-async def _run(cell: Cell, means: Means, job: CheckJob, checks: list[Check]) -> None:
+async def _run(examined: Examined, means: Means, job: CheckJob, checks: Sequence[Check]) -> None:
     try:
-        await cell.checks(job.suite).stop()
+        await examined.checks(job.suite).stop()
         if refusal := why_not(checks, means):
-            _finish(cell, job, _broken(job, refusal))
+            _finish(examined, job, _broken(job, refusal))
             return
-        await _launch(cell, means, job.suite, checks)
-        await _watch(cell, means, job)
+        await _launch(examined, means, job.suite, checks)
+        await _watch(examined, means, job)
     except Unavailable as error:
-        _log.warning("checks have to wait", preview=str(cell.record.key), suite=job.suite, reason=error.reason)
+        _log.warning("checks have to wait", folder=examined.folder.name, suite=job.suite, reason=error.reason)
 
 
-def why_not(checks: list[Check], means: Means) -> str:
+def why_not(checks: Sequence[Check], means: Means) -> str:
     """What the policy has against these checks; empty where it has nothing."""
     allow = means.policy.allow
     kinds = {check.kind for check in checks}
@@ -78,71 +104,71 @@ def why_not(checks: list[Check], means: Means) -> str:
     return ""
 
 
-async def _launch(cell: Cell, means: Means, suite: str, checks: list[Check]) -> None:
-    unit, local = cell.checks(suite), means.policy.local
+async def _launch(examined: Examined, means: Means, suite: str, checks: Sequence[Check]) -> None:
+    unit, local = examined.checks(suite), means.policy.local
     await asyncio.to_thread(discard, unit.folder)
     written = [check.model_dump(mode="json", by_alias=True, exclude_unset=True) for check in checks]
     with trouble("write the checks"):
         (unit.folder / "output").mkdir(parents=True, mode=0o700)
         (unit.folder / "checks.yaml").write_text(json.dumps({"checks": written}))
-    argv = _command(cell, means, unit.folder, suite)
-    env = environment.base(local.path, cell.folder) | {"MAYFLY_VARS": json.dumps(_variables(cell, means))}
+    argv = _command(examined, means, unit.folder, suite)
+    env = environment.base(local.path, examined.tested.home)
+    env |= {"MAYFLY_VARS": json.dumps(_variables(examined.tested.facts(means.url)))}
     unit.start(Command(argv, env, unit.folder, once=True, limit=local.step_timeout))
 
 
-def _command(cell: Cell, means: Means, folder: Path, suite: str) -> tuple[str, ...]:
-    order = cell.record.order
-    port = cell.record.ports.get(order.spec.main_service)
+def _command(examined: Examined, means: Means, folder: Path, suite: str) -> tuple[str, ...]:
+    crew = examined.tested
+    port = crew.ports.get(crew.spec.main_service)
     address = f"http://127.0.0.1:{port}" if port else "http://127.0.0.1"
     return (
         *(*means.smoke, "run", str(folder / "checks.yaml")),
-        *("--url", address, "--suite", suite, "--revision", order.revision, "--untrusted"),
-        *("--json", str(folder / "result.json"), "--output", str(folder / "output"), "--workdir", str(cell.tree)),
+        *("--url", address, "--suite", suite, "--revision", crew.revision, "--untrusted"),
+        *("--json", str(folder / "result.json"), "--output", str(folder / "output"), "--workdir", str(crew.tree)),
     )
 
 
-def _variables(cell: Cell, means: Means) -> dict[str, str]:
+def _variables(facts: Facts) -> dict[str, str]:
     """`command` checks get them in capitals, so that the database is where the spec says it is."""
-    order = cell.record.order
-    known = {"sha": order.revision, "number": str(cell.record.key.number)}  # `{url}` is smoke's: the address itself
-    if (postgres := order.spec.postgres) is None or not cell.record.database_url:
+    known = {name: facts.known[name] for name in ("sha", "number")}  # `{url}` is smoke's: the address itself
+    if (postgres := facts.spec.postgres) is None or not facts.database_url:
         return known
-    return known | dict.fromkeys(("database_url", postgres.env.lower()), cell.record.database_url)
+    return known | dict.fromkeys(("database_url", postgres.env.lower()), facts.database_url)
 
 
-async def resume(cell: Cell, means: Means) -> None:
+async def resume(examined: Examined, means: Means) -> None:
     """A run that nobody watches is taken up where it goes on or left its result, and forgotten where it was cut off."""
-    for job in [job for job in cell.record.jobs if job.run is None]:
-        unit, checker = cell.checks(job.suite), cell.checkers.get(job.suite)
+    for job in [job for job in examined.jobs if job.run is None]:
+        unit, checker = examined.checks(job.suite), examined.checkers.get(job.suite)
         if checker is not None and not checker.done():
             continue
         if unit.alive or (unit.folder / "result.json").exists():
-            _follow(cell, job, _watch(cell, means, job))
+            _follow(examined, job, _watch(examined, means, job))
         else:
-            await forget(cell, job.suite)
+            await forget(examined, job.suite)
 
 
-async def forget(cell: Cell, suite: str | None = None) -> None:
+async def forget(examined: Examined, suite: str | None = None) -> None:
     """Ends the run of one suite, or of all, that is under way; as if it had never begun."""
-    suites = {suite} if suite else {*cell.checkers, *(path.name for path in cell.folder.glob("checks/*"))}
+    suites = {suite} if suite else {*examined.checkers, *(path.name for path in examined.folder.glob("checks/*"))}
     for name in suites:
-        if (checker := cell.checkers.pop(name, None)) is not None:
+        if (checker := examined.checkers.pop(name, None)) is not None:
             checker.cancel()
-    cut_off = [job for job in cell.record.jobs if job.run is None and job.suite in suites]
+    cut_off = [job for job in examined.jobs if job.run is None and job.suite in suites]
     if cut_off:
-        cell.save(replace(cell.record, jobs=tuple(job for job in cell.record.jobs if job not in cut_off)))
-    await asyncio.gather(*(cell.checks(name).stop() for name in suites))
+        examined.keep_jobs(tuple(job for job in examined.jobs if job not in cut_off))
+    await asyncio.gather(*(examined.checks(name).stop() for name in suites))
 
 
-async def _watch(cell: Cell, means: Means, job: CheckJob) -> None:
-    unit = cell.checks(job.suite)
+async def _watch(examined: Examined, means: Means, job: CheckJob) -> None:
+    unit = examined.checks(job.suite)
     state = await unit.wait()
     path = unit.folder / "result.json"
     if state is not None and state.timed_out:
         run = _broken(job, f"it took longer than {format_duration(means.policy.local.step_timeout)}")
     else:
-        run = _read(path, job) or _broken(job, _why_silent(cell, state, unit.tail(5)))
-    _finish(cell, job, run)
+        run = _read(path, job) or _broken(job, _why_silent(examined, state, unit.tail(5)))
+    _finish(examined, job, run)
 
 
 def _read(path: Path, job: CheckJob) -> SuiteRun | None:
@@ -156,26 +182,26 @@ def _read(path: Path, job: CheckJob) -> SuiteRun | None:
     return run if (run.suite, run.revision) == (job.suite, job.revision) else None
 
 
-def _why_silent(cell: Cell, state: State | None, lines: list[str]) -> str:
+def _why_silent(examined: Examined, state: State | None, lines: list[str]) -> str:
     ended = state.last_words if state else "was killed"
     said = f" ({lines[-1]})" if lines else ""
-    return cell.redact(f"the checks left no result: their process {ended}{said}")
+    return examined.redact(f"the checks left no result: their process {ended}{said}")
 
 
 def _broken(job: CheckJob, why: str) -> SuiteRun:
     return SuiteRun(job.suite, job.revision, job.started_at, datetime.now(UTC) - job.started_at, error=why)
 
 
-def _finish(cell: Cell, job: CheckJob, run: SuiteRun) -> None:
-    jobs = tuple(replace(known, run=run) if known == job else known for known in cell.record.jobs)
-    cell.save(replace(cell.record, jobs=jobs), durable=True)
+def _finish(examined: Examined, job: CheckJob, run: SuiteRun) -> None:
+    jobs = tuple(replace(known, run=run) if known == job else known for known in examined.jobs)
+    examined.keep_jobs(jobs, durable=True)
 
 
-def artifact(cell: Cell, suite: str, name: str) -> bytes | None:
+def artifact(examined: Examined, suite: str, name: str) -> bytes | None:
     """A file that the latest run left; None for anything that is not plainly one."""
-    if suite not in cell.record.order.spec.checks.suites() or Path(name).name != name or name.startswith("."):
+    if any(Path(word).name != word or word.startswith(".") for word in (suite, name)):
         return None
-    path = cell.folder / "checks" / suite / "output" / name
+    path = examined.folder / "checks" / suite / "output" / name
     try:
         if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_ARTIFACT:
             return None

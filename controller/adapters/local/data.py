@@ -10,8 +10,10 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from controller.adapters.local import environment
-from controller.adapters.local.cell import Cell, Means
+from controller.adapters.local.cell import Cell
+from controller.adapters.local.crew import Crew
 from controller.adapters.local.jobs import run_job
+from controller.adapters.local.means import Means
 from controller.adapters.shared.libpq import libpq
 from controller.adapters.shared.sources import inside, real_path
 from controller.adapters.shared.steps import StepFailed
@@ -40,19 +42,19 @@ async def prepare(cell: Cell, means: Means) -> None:
 
 async def reach(cell: Cell, means: Means) -> bool:
     """Puts the server's present address into the preview's URL; whether it had moved."""
-    if not await moved(cell, means):
-        return False
-    parts = urlsplit(cell.record.database_url)
-    user = parts.netloc.rpartition("@")[0]
-    anew = parts._replace(netloc=f"{user}@{await means.databases.address()}").geturl()
-    cell.save(replace(cell.record, database_url=anew))
-    return True
+    anew = await moved(cell.record.database_url, means)
+    if anew:
+        cell.save(replace(cell.record, database_url=anew))
+    return bool(anew)
 
 
-async def moved(cell: Cell, means: Means) -> bool:
-    """Whether the server is not any more where the preview looks for its database."""
-    known = urlsplit(cell.record.database_url).netloc.rpartition("@")[2]
-    return bool(known) and await means.databases.address() != known
+async def moved(url: str, means: Means) -> str:
+    """The URL with the server's present address; empty where it is still there, or there is no URL."""
+    parts = urlsplit(url)
+    user, _, known = parts.netloc.rpartition("@")
+    if not known or (address := await means.databases.address()) == known:
+        return ""
+    return parts._replace(netloc=f"{user}@{address}").geturl()
 
 
 async def _drop(cell: Cell, means: Means) -> None:
@@ -67,7 +69,7 @@ async def _make(cell: Cell, means: Means, postgres: Postgres) -> None:
     name = cell.record.slug
     cell.save(replace(cell.record, database_name=name, database=None), durable=True)
     seed = await seed_digest(cell, means, postgres)
-    seeded_in = await _ensure_template(cell, means, postgres, seed) if seed else None
+    seeded_in = await ensure_template(cell, means, postgres, seed) if seed else None
     async with cell.step("clone"):
         began = time.monotonic()
         url = await means.databases.clone(name, seed or None)
@@ -77,30 +79,30 @@ async def _make(cell: Cell, means: Means, postgres: Postgres) -> None:
         cell.save(replace(cell.record, database_url=url, database=database))
 
 
-async def seed_digest(cell: Cell, means: Means, postgres: Postgres) -> str:
+async def seed_digest(crew: Crew, means: Means, postgres: Postgres) -> str:
     """Of all that decides what the seed makes; empty where the database begins empty."""
     if postgres.seed is None:
         return ""
     command = postgres.seed.command if isinstance(postgres.seed, SeedCommand) else ()
     paths = postgres.seed.inputs if isinstance(postgres.seed, SeedCommand) else postgres.seed
-    real = [real_path(cell.tree, path) for path in paths]
-    if not isinstance(postgres.seed, SeedCommand) and (odd := [p for p in real if not (cell.tree / p).is_file()]):
+    real = [real_path(crew.tree, path) for path in paths]
+    if not isinstance(postgres.seed, SeedCommand) and (odd := [p for p in real if not (crew.tree / p).is_file()]):
         raise Refused(f"the seed `{odd[0]}` is not a file")
-    contents = await means.sources.object_ids(cell.record.key.repo, cell.record.order.revision, real)
+    contents = await means.sources.object_ids(crew.repo, crew.revision, real)
     return hashlib.sha256(json.dumps([command, list(zip(paths, contents, strict=True))]).encode()).hexdigest()
 
 
-async def _ensure_template(cell: Cell, means: Means, postgres: Postgres, seed: str) -> timedelta | None:
+async def ensure_template(crew: Crew, means: Means, postgres: Postgres, seed: str) -> timedelta | None:
     """How long the seeding took; None where it had been done. Others that need the same seed wait for it."""
-    async with cell.step("seed") as progress, means.seeding.setdefault(seed, asyncio.Lock()):
+    async with crew.step("seed") as progress, means.seeding.setdefault(seed, asyncio.Lock()):
         if await means.databases.has_template(seed):
             progress.reused(seed[:7])
             return None
         url = await means.databases.begin_template(seed)
-        cell.keep_secret(url)
-        cell.job("seed").forget_log()
+        crew.keep_secret(url)
+        crew.job("seed").forget_log()
         try:
-            took = await _load(cell, means, postgres, url)
+            took = await _load(crew, means, postgres, url)
         except (StepFailed, asyncio.CancelledError):
             with contextlib.suppress(Unavailable):  # `begin_template` drops what stays
                 await means.databases.drop_template(seed)
@@ -110,22 +112,25 @@ async def _ensure_template(cell: Cell, means: Means, postgres: Postgres, seed: s
         return took
 
 
-async def _load(cell: Cell, means: Means, postgres: Postgres, url: str) -> timedelta:
+async def _load(crew: Crew, means: Means, postgres: Postgres, url: str) -> timedelta:
     if isinstance(postgres.seed, SeedCommand):
-        return await run_job(cell, means, "seed", "seed", postgres.seed.command, {"DATABASE_URL": url})
-    files = [word for path in postgres.seed or [] for word in ("-f", str(inside(cell.tree, path)))]
+        return await run_job(crew, means, "seed", "seed", postgres.seed.command, {"DATABASE_URL": url})
+    files = [word for path in postgres.seed or [] for word in ("-f", str(inside(crew.tree, path)))]
     psql = (str(means.psql()), "-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction", *files)
-    return await run_job(cell, means, "seed", "seed", psql, libpq(url))
+    return await run_job(crew, means, "seed", "seed", psql, libpq(url))
 
 
 async def _migrate(cell: Cell, means: Means, command: tuple[str, ...]) -> None:
     cell.save(replace(cell.record, database_clean=False))
-    record = cell.record
-    url = means.url(record.order.host)
-    env = environment.about(record, url) | environment.database(record)
-    cell.job("migrate").forget_log()
-    async with cell.step("migrate"):
-        argv = environment.command(command, environment.values(record, url))
-        took = await run_job(cell, means, "migrate", "migrate", argv, env)
+    took = await migrate(cell, means, command)
     if cell.record.database is not None:
         cell.save(replace(cell.record, database=replace(cell.record.database, migrated_in=took)))
+
+
+async def migrate(crew: Crew, means: Means, command: tuple[str, ...]) -> timedelta:
+    """How long it took. Raises StepFailed."""
+    facts = crew.facts(means.url)
+    crew.job("migrate").forget_log()
+    async with crew.step("migrate"):
+        argv = environment.command(command, facts.known)
+        return await run_job(crew, means, "migrate", "migrate", argv, environment.of_job(facts))

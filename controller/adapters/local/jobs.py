@@ -1,4 +1,4 @@
-"""Runs a build, a seed or a migration to its end, as a unit of the preview."""
+"""Runs a build, a seed or a migration to its end, as a unit of whoever needs it."""
 
 import asyncio
 import time
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from controller.adapters.local import environment
-from controller.adapters.local.cell import Cell, Means
+from controller.adapters.local.crew import Crew
+from controller.adapters.local.means import Means
 from controller.adapters.local.units import Command, State, Unit
 from controller.adapters.shared.steps import StepFailed
 from controller.adapters.shared.words import telling_line
@@ -14,16 +15,16 @@ from smoke.documents import format_duration
 
 
 async def run_job(
-    cell: Cell, means: Means, job: str, step: str, argv: tuple[str, ...], env: Mapping[str, str]
+    crew: Crew, means: Means, job: str, step: str, argv: tuple[str, ...], env: Mapping[str, str]
 ) -> timedelta:
     """How long it took. Raises StepFailed, with its last lines; where we are cancelled, it is ended first."""
-    unit, local = cell.job(job), means.policy.local
+    unit, local = crew.job(job), means.policy.local
     limit, memory = local.step_timeout, means.policy.allow.memory
-    everything = {**environment.base(local.path, cell.folder), **env}
+    everything = {**environment.base(local.path, crew.home), **env}
     async with means.turns:
         await unit.stop()
         began = time.monotonic()
-        unit.start(Command(argv, everything, cell.tree, once=True, limit=limit, memory=memory))
+        unit.start(Command(argv, everything, crew.tree, once=True, limit=limit, memory=memory))
         try:
             state = await unit.wait()
         except asyncio.CancelledError:

@@ -1,7 +1,7 @@
 """Log files as people want them: the last lines, then new ones as they come, over rotation. Bounded in every way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 MAX_LINE = 4000
@@ -20,16 +20,18 @@ def tail(folder: Path, lines: int) -> list[str]:
     return found[-lines:] if lines > 0 else []
 
 
-async def follow(folders: Mapping[str, Path], lines: int, *, more: bool) -> AsyncIterator[str]:
+async def follow(
+    folders: Mapping[str, Path], lines: int, *, more: bool, over: Callable[[], bool] = lambda: False
+) -> AsyncIterator[str]:
     """The last lines of each unit, then (`more`) every new one. A prefix (`web | `) where the folders are named.
 
-    Ends, where `more` was asked for, once none of the folders exists.
+    Ends, where `more` was asked for, once none of the folders exists, or it is `over`.
     """
     files = {prefix: _Follower(folder) for prefix, folder in folders.items()}
     for prefix, file in files.items():
         for line in file.last(lines):
             yield prefix + line
-    while more and any(folder.exists() for folder in folders.values()):
+    while more and not over() and any(folder.exists() for folder in folders.values()):
         await asyncio.sleep(POLL)
         for prefix, file in files.items():
             for line in file.new_lines():

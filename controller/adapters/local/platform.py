@@ -17,8 +17,9 @@ from weakref import WeakValueDictionary
 
 from controller.adapters.local import checks, upkeep, view
 from controller.adapters.local.builds import Builds
-from controller.adapters.local.cell import JOBS, Cell, Means
+from controller.adapters.local.cell import JOBS, Cell
 from controller.adapters.local.logs import follow as lines_of
+from controller.adapters.local.means import Means
 from controller.adapters.local.processes import MARK
 from controller.adapters.local.store import Record
 from controller.adapters.local.work import home_mark, work
@@ -26,10 +27,10 @@ from controller.adapters.shared.disk import trouble
 from controller.adapters.shared.orders import Aim, Order, keeps_data, service_host
 from controller.adapters.shared.sources import Sources, Where
 from controller.common.bells import Broadcast
-from controller.common.nouns import PreviewKey
+from controller.common.nouns import Phase, PreviewKey, Route
 from controller.errors import Refused, Unavailable
 from controller.ports import Databases
-from controller.previews.model import DeployOrder, Phase, Preview, Route
+from controller.previews.model import DeployOrder, Preview
 from controller.settings import Policy
 
 SMOKE = (sys.executable, "-P", "-m", "smoke")

@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from controller.adapters.shared.disk import trouble
 from controller.adapters.shared.orders import Aim, Order, slug
-from controller.common.nouns import CheckJob, PreviewKey, Step
-from controller.previews.model import Database, Phase
+from controller.common.nouns import CheckJob, Phase, PreviewKey, Step
+from controller.previews.model import Database
 
 FILE = "preview.json"
 
@@ -62,13 +62,17 @@ _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 
 
 def write(folder: Path, record: Record, *, durable: bool) -> None:
-    """`durable`: it is on the disk when this returns. Raises Unavailable."""
-    path = folder / FILE
-    beside = folder / f"{FILE}.new"
+    """As `put` does."""
+    put(folder / FILE, _RECORD.dump_json(record), durable=durable)
+
+
+def put(path: Path, data: bytes, *, durable: bool) -> None:
+    """Writes a file whole. `durable`: it is on the disk when this returns. Raises Unavailable."""
+    beside = path.with_name(f"{path.name}.new")
     with trouble(f"write {path.name}"):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(_RECORD.dump_json(record))
+            file.write(data)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())

@@ -12,14 +12,15 @@ from pathlib import Path
 import structlog
 
 from controller.adapters.local import checks, data, processes, store
-from controller.adapters.local.cell import Cell, Means
+from controller.adapters.local.cell import Cell
+from controller.adapters.local.crew import Roster
+from controller.adapters.local.means import Means
 from controller.adapters.local.store import Record
 from controller.adapters.local.watch import watch
 from controller.adapters.shared.disk import discard, trouble
 from controller.adapters.shared.orders import Aim
-from controller.common.nouns import PreviewKey
+from controller.common.nouns import Phase, PreviewKey
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Phase
 
 LOOK_EVERY = 1.0
 SAVE_VISITS_EVERY = 10.0
@@ -47,7 +48,7 @@ def load(previews: Path) -> list[Record]:
     return found
 
 
-async def end_strays(cells: Collection[Cell], mark: str) -> None:
+async def end_strays(cells: Collection[Roster], mark: str) -> None:
     """Ends steps that an earlier controller left half done, and whatever runs for a unit that has no supervisor."""
     await asyncio.gather(*(cell.stop("jobs") for cell in cells))
     supervised = {unit.mark for cell in cells for unit in cell.units("services", "checks") if unit.alive}
@@ -76,7 +77,7 @@ async def compare_databases(means: Means, cells: Iterable[Cell], previews: Path)
     for name in there:
         if name.startswith("pr-") and not (previews / name).exists():
             _log.warning("a database without a preview is dropped", database=name)
-            await _quietly(means.databases.drop(name))
+            await quietly(means.databases.drop(name))
 
 
 async def look_once(cells: Iterable[Cell]) -> None:
@@ -124,7 +125,7 @@ async def follow_databases(means: Means, cells: Mapping[PreviewKey, Cell], reviv
     for cell in list(cells.values()):
         if cell.record.aim is Aim.RUN and cell.record.database_url and (cell.worker is None or cell.worker.done()):
             try:
-                if await data.moved(cell, means):
+                if await data.moved(cell.record.database_url, means):
                     revive(cell)
             except (Unavailable, Refused) as error:
                 _log.warning("the database server cannot be reached", reason=error.reason)
@@ -142,14 +143,14 @@ def save_visit(cell: Cell) -> None:
 
 async def tidy(means: Means, cells: Mapping[PreviewKey, Cell]) -> None:
     """Drops templates that no preview was made from and nobody cloned for a week; packs the mirrors."""
-    await _quietly(_drop_unused_templates(means, list(cells.values())))
+    await quietly(_drop_unused_templates(means, list(cells.values())))
     await forget_lost_sources(means, cells)
-    await _quietly(means.sources.tidy())
+    await quietly(means.sources.tidy())
 
 
 async def forget_lost_sources(means: Means, cells: Mapping[PreviewKey, Cell]) -> None:
     """Objects that only a preview needed whose directory is gone."""
-    await _quietly(means.sources.forget_others(lambda: {cell.record.slug for cell in cells.values()}))
+    await quietly(means.sources.forget_others(lambda: {cell.record.slug for cell in cells.values()}))
 
 
 async def _drop_unused_templates(means: Means, cells: list[Cell]) -> None:
@@ -160,7 +161,7 @@ async def _drop_unused_templates(means: Means, cells: list[Cell]) -> None:
             await means.databases.drop_template(seed)
 
 
-async def _quietly(doing: Coroutine[object, object, None]) -> None:
+async def quietly(doing: Coroutine[object, object, None]) -> None:
     """Upkeep that did not work is tried again later; it must not stop anything."""
     try:
         await doing

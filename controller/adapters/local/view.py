@@ -1,10 +1,11 @@
 """What the platform says about a preview, made from what it keeps and what runs. Nothing here changes anything."""
 
 from controller.adapters.local.cell import Cell
+from controller.adapters.local.crew import Crew
 from controller.adapters.local.services import crash_looping
 from controller.adapters.shared.orders import Aim, service_host
-from controller.common.nouns import Service, ServiceState, StepState
-from controller.previews.model import Phase, Preview, Route
+from controller.common.nouns import Phase, Route, Service, ServiceState, StepState
+from controller.previews.model import Preview
 
 
 def preview(cell: Cell, url: str) -> Preview:
@@ -36,17 +37,22 @@ def service(cell: Cell, name: str) -> Service:
         return Service(name, ServiceState.CRASHED, host, reason=trouble)
     if record.aim not in {Aim.DEPLOY, Aim.RUN}:
         return Service(name, ServiceState.STOPPED, host)
-    unit = cell.service(name)
+    return running(cell, name, host)
+
+
+def running(crew: Crew, name: str, host: str) -> Service:
+    """One that should run."""
+    unit = crew.service(name)
     state = unit.state()
     if state is None:
         return Service(name, ServiceState.WAITING, host)
-    if cell.works(name):
+    if crew.works(name):
         return Service(name, ServiceState.HEALTHY, host, state.restarts)
     if not unit.alive:
         return Service(name, ServiceState.WAITING, host, state.restarts)
     if crash_looping(state):
         return Service(name, ServiceState.CRASHED, host, state.restarts, f"it {state.last_words}")
-    return Service(name, ServiceState.STARTING, host, state.restarts, cell.redact(cell.ailing.get(name, "")))
+    return Service(name, ServiceState.STARTING, host, state.restarts, crew.redact(crew.ailing.get(name, "")))
 
 
 def route(cell: Cell, name: str) -> Route:

@@ -6,7 +6,7 @@ from controller.adapters.local import services
 from controller.adapters.local.cell import Cell
 from controller.adapters.local.store import FILE
 from controller.adapters.shared.orders import Aim
-from controller.previews.model import Phase
+from controller.common.nouns import Phase
 
 
 async def watch(cell: Cell) -> bool:

@@ -21,17 +21,16 @@ from typing import assert_never
 
 import structlog
 
-from controller.adapters.local import builds, checks, data, environment, processes, services
-from controller.adapters.local.cell import Cell, Means
-from controller.adapters.local.jobs import run_job
+from controller.adapters.local import checks, data, processes, services
+from controller.adapters.local.building import build_all
+from controller.adapters.local.cell import Cell
+from controller.adapters.local.means import Means
 from controller.adapters.local.store import FILE
 from controller.adapters.shared.disk import discard, empty, trouble
 from controller.adapters.shared.orders import Aim
-from controller.adapters.shared.sources import real_path
 from controller.adapters.shared.steps import StepFailed
-from controller.common.spec import Build, ServiceSpec
+from controller.common.nouns import Phase
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Phase
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
@@ -106,18 +105,13 @@ def _fail(cell: Cell, error: StepFailed) -> None:
 
 
 async def _deploy(cell: Cell, means: Means) -> None:
-    spec = cell.record.order.spec
     await checks.forget(cell)
     await cell.stop("jobs")
     async with cell.step("checkout"):
         await asyncio.to_thread(_make_room, cell)
         order = cell.record.order
         await means.sources.checkout(cell.record.key.repo, order.revision, cell.record.slug, cell.tree)
-    cell.job("build").forget_log()
-    for name in spec.start_order():
-        service = spec.services[name]
-        if service.build is not None:
-            await _build(cell, means, name, service, service.build)
+    await build_all(cell, means)
     await cell.stop("services")
     for unit in cell.units("services"):
         unit.forget_log()
@@ -134,24 +128,6 @@ def _make_room(cell: Cell) -> None:
     with trouble("make a folder"):
         for name in ("home", "tmp", "trees"):
             (cell.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-
-
-async def _build(cell: Cell, means: Means, name: str, service: ServiceSpec, build: Build) -> None:
-    record, local = cell.record, means.policy.local
-    known = environment.values(record, means.url(record.order.host))
-    argv, env = environment.command(build.command, known), environment.of_build(service, known)
-    paths = [real_path(cell.tree, path) for path in build.inputs] or [""]
-    inputs = await means.sources.object_ids(record.key.repo, record.order.revision, paths)
-    digest = builds.digest(argv, env | {"PATH": local.path}, build.outputs, inputs)
-    async with cell.step(f"build {name}") as progress, means.builds.one_at_a_time(digest):
-        if await means.builds.put(digest, cell.tree, build.outputs):
-            progress.reused(digest[:7])
-            return
-        await run_job(cell, means, "build", f"build {name}", argv, env)
-        try:
-            await means.builds.keep(digest, cell.tree, build.outputs)
-        except Refused as error:
-            raise StepFailed(f"build {name}: {error.reason}", "\n".join(cell.job("build").tail())) from error
 
 
 async def _run(cell: Cell, means: Means) -> None:

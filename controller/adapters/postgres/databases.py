@@ -24,6 +24,7 @@ import psycopg
 from psycopg import conninfo, sql
 from psycopg.rows import TupleRow
 
+from controller.adapters.postgres.fingerprint import fingerprint
 from controller.errors import Refused, Unavailable
 
 Connection = psycopg.AsyncConnection[TupleRow]
@@ -153,6 +154,11 @@ class PostgresDatabases:
         """Bytes. Raises Unavailable where there is no such database."""
         async with self._admin() as session:
             return int((await _rows(session, "SELECT pg_database_size(%s::name)", self._preview(name)))[0][0])
+
+    async def fingerprint(self, name: str) -> str:
+        """Raises Unavailable where there is no such database."""
+        async with self._session(self._preview(name)) as inside:
+            return await fingerprint(inside)
 
     async def address(self) -> str:
         """Makes no connection: cheap enough to ask every other second."""

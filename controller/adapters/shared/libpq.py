@@ -1,6 +1,6 @@
-"""A database URL as libpq's variables. Pure."""
+"""What is in a database URL. Pure."""
 
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 
 def libpq(url: str) -> dict[str, str]:
@@ -15,3 +15,9 @@ def libpq(url: str) -> dict[str, str]:
         "PGDATABASE": unquote(parts.path.lstrip("/")) or None,
     }
     return {name: value for name, value in known.items() if value}
+
+
+def passwords(url: str) -> tuple[str, ...]:
+    """The password of a database URL, plain and as it stands in one; none where it has none."""
+    password = urlsplit(url).password
+    return tuple(dict.fromkeys((unquote(password), quote(unquote(password))))) if password else ()

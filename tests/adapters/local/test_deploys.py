@@ -11,9 +11,9 @@ import pytest
 
 from controller.adapters.local import store
 from controller.adapters.local.platform import SMOKE
-from controller.common.nouns import PreviewKey, StepState
+from controller.common.nouns import Phase, PreviewKey, StepState
 from controller.errors import Refused, Unavailable
-from controller.previews.model import DeployOrder, Phase, Preview
+from controller.previews.model import DeployOrder, Preview
 from controller.settings import Local, Policy
 from smoke.model import Outcome
 from tests.adapters.local.world import APP, DATA, PYTHON, LocalWorld, git

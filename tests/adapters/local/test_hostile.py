@@ -16,9 +16,9 @@ import pytest
 from controller.adapters.local import processes
 from controller.adapters.local.store import read
 from controller.adapters.local.units import State
-from controller.common.nouns import PreviewKey, ServiceState
+from controller.common.nouns import Phase, PreviewKey, ServiceState
 from controller.errors import Refused
-from controller.previews.model import DeployOrder, Phase, Preview
+from controller.previews.model import DeployOrder, Preview
 from tests.adapters.local.world import PYTHON, LocalWorld
 from tests.contracts.platform import KEY, SOON, eventually, settled, until
 

@@ -20,10 +20,10 @@ from controller.adapters.shared.disk import discard, empty
 from controller.adapters.shared.libpq import libpq
 from controller.adapters.shared.orders import Aim, Order
 from controller.adapters.shared.sources import inside, real_path
-from controller.common.nouns import CheckJob, PreviewKey, Step, StepState
+from controller.common.nouns import CheckJob, Phase, PreviewKey, Step, StepState
 from controller.common.spec import parse
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Database, Phase
+from controller.previews.model import Database
 from smoke.model import Attempt, CheckResult, Outcome, SuiteRun
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
@@ -133,7 +133,7 @@ def test_a_host_that_would_be_too_long_is_cut_and_stays_its_own() -> None:
 
 def test_what_a_service_is_told() -> None:
     record = a_record(ports={"web": 4711, "api-v2": 4712}, database_url="postgresql://x")
-    assert environment.of_service(record, "web", "http://pr-7") == {
+    assert environment.of_service(environment.of_preview(record, "http://pr-7"), "web") == {
         "WEB_URL": "http://127.0.0.1:4711",
         "API_V2_URL": "http://127.0.0.1:4712",
         "MAYFLY_URL": "http://pr-7",
@@ -149,8 +149,8 @@ def test_what_a_service_is_told() -> None:
 
 
 def test_a_build_is_told_what_is_known_before_there_is_a_port() -> None:
-    known = environment.values(a_record(), "http://pr-7")
-    assert environment.of_build(SPEC.services["web"], known) == {"SITE": "http://pr-7", "SHA": "a" * 40}
+    facts = environment.of_preview(a_record(), "http://pr-7")
+    assert environment.of_build(facts, SPEC.services["web"]) == {"SITE": "http://pr-7", "SHA": "a" * 40}
 
 
 def test_a_value_never_becomes_a_second_word() -> None:

