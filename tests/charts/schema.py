@@ -33,7 +33,7 @@ def strict(**properties: Schema) -> Schema:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-SECRET_URL = strict(existingSecret=TEXT, key={"type": "string", "minLength": 1})
+SECRET = strict(existingSecret=TEXT, key={"type": "string", "minLength": 1})
 INGRESS = strict(enabled=FLAG, className=TEXT, annotations=STRINGS, tlsSecret=TEXT)
 HTTP_ROUTE = strict(enabled=FLAG, annotations=STRINGS, parentRefs=MANY)
 VALUES: dict[str, Schema] = {
@@ -45,6 +45,7 @@ VALUES: dict[str, Schema] = {
     },
     "repositories": {"type": "array", "items": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"}},
     "github": strict(existingSecret=TEXT),
+    "adminToken": SECRET,
     "webhooks": strict(ingress=INGRESS, httpRoute=HTTP_ROUTE),
     "replicas": {"type": ["integer", "null"], "minimum": 0, "maximum": 10},
     "image": strict(
@@ -54,8 +55,8 @@ VALUES: dict[str, Schema] = {
         pullPolicy=PULL_POLICY,
     ),
     "imagePullSecrets": NAMES,
-    "history": SECRET_URL,
-    "databases": SECRET_URL,
+    "history": SECRET,
+    "databases": SECRET,
     "postgresql": strict(
         enabled=FLAG,
         image=TEXT,
@@ -83,7 +84,9 @@ VALUES: dict[str, Schema] = {
     "httpRoute": HTTP_ROUTE,
     "networkPolicy": strict(enabled=FLAG, **{"from": MANY, "egress": MANY}),
     "podDisruptionBudget": strict(enabled=FLAG, maxUnavailable={"type": ["integer", "string"]}),
-    "serviceMonitor": strict(enabled=FLAG, interval=TEXT, labels=STRINGS),
+    "serviceMonitor": strict(
+        enabled=FLAG, interval=TEXT, labels=STRINGS, existingSecret=TEXT, key={"type": "string", "minLength": 1}
+    ),
     "resources": ANYTHING,
     "nodeSelector": STRINGS,
     "tolerations": MANY,

@@ -8,7 +8,10 @@ from typing import Any
 import helm_python
 import kubernetes_validate
 import pytest
+import yaml
 
+from controller.access.desk import SHORTEST
+from controller.adapters.kubernetes import names
 from tests.charts import schema
 from tests.charts.rendering import DOMAIN, Obj, container, kinds, notes, one, policy, rendered
 
@@ -22,6 +25,7 @@ WAYS = [
     pytest.param({"ingress": {"enabled": True, "className": "public", "tlsSecret": "tls"}}, "Ingress", id="Ingress"),
     pytest.param({"httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}}, "HTTPRoute", id="Gateway API"),
 ]
+PRODUCTION = yaml.safe_load((schema.CHART.parents[1] / "examples" / "production.yaml").read_text())
 CUSTOM = {"HTTPRoute", "ServiceMonitor"}
 """Not of Kubernetes itself, so its schemas do not know them."""
 
@@ -42,7 +46,13 @@ VALUES = [
     pytest.param(
         {"networkPolicy": {"from": [{"podSelector": {}}], "egress": [{"ports": [{"port": 443}]}]}}, id="fenced"
     ),
-    pytest.param({"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}}, id="Prometheus Operator"),
+    pytest.param(
+        {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "existingSecret": "metrics"}},
+        id="Prometheus Operator",
+    ),
+    pytest.param({"adminToken": {"existingSecret": "ours", "key": "mayfly.token"}}, id="their token"),
+    pytest.param({"policy": {"access": {"mode": "open"}}}, id="no tokens"),
+    pytest.param({"policy": PRODUCTION, "extraEnvFrom": [{"secretRef": {"name": "production"}}]}, id="main and probes"),
     pytest.param({"serviceAccount": {"create": False, "name": "ours"}, "rbac": {"create": False}}, id="their account"),
     pytest.param({"persistence": {"enabled": False}}, id="nothing lasts"),
     pytest.param({"persistence": {"existingClaim": "repositories", "storageClass": "fast"}}, id="their volume"),
@@ -66,6 +76,11 @@ VALUES = [
         id="placed",
     ),
 ]
+
+
+def taken(objects: list[Obj]) -> dict[str, Obj]:
+    """Variables of the controller that come from Secrets: name and key of each."""
+    return {env["name"]: env["valueFrom"]["secretKeyRef"] for env in container(objects)["env"] or []}
 
 
 @functools.cache
@@ -198,9 +213,8 @@ def test_urls_with_passwords_come_from_secrets(
 ) -> None:
     objects = rendered(values)
 
-    keys = {env["name"]: env["valueFrom"]["secretKeyRef"] for env in container(objects)["env"] or []}
-
-    assert {name: (key["name"], key["key"]) for name, key in keys.items()} == expected
+    admin = {"MAYFLY_ADMIN_TOKEN": ("mayfly-admin", "token")}
+    assert {name: (key["name"], key["key"]) for name, key in taken(objects).items()} == expected | admin
     assert policy(objects).kubernetes.databases.isolation == isolation
 
 
@@ -221,7 +235,7 @@ def test_urls_with_passwords_come_from_secrets(
     ],
 )
 def test_what_github_needs_comes_from_one_secret(values: dict[str, Any], needed: dict[str, str]) -> None:
-    keys = {env["name"]: env["valueFrom"]["secretKeyRef"] for env in container(rendered(values))["env"]}
+    keys = taken(rendered({**values, "policy": {**values["policy"], "access": {"mode": "open"}}}))
 
     assert {key["name"] for key in keys.values()} == {"github"}
     assert {name: key["key"] for name, key in keys.items() if not key.get("optional")} == needed
@@ -270,6 +284,72 @@ def test_the_notes_tell_github_where_to_ring_and_whether_it_can() -> None:
     assert "Webhook" not in notes(TOKEN)
     assert "GitHub" not in notes()
     assert "port 443" in notes({**GITHUB, "networkPolicy": {"egress": [{"ports": [{"port": 6443}]}]}})
+
+
+def test_whoever_installs_it_can_log_in_and_is_told_how() -> None:
+    objects = rendered()
+
+    key = taken(objects)["MAYFLY_ADMIN_TOKEN"]
+    made = one(objects, "Secret", key["name"])["stringData"][key["key"]]
+    assert len(made) >= SHORTEST
+    assert made != one(rendered(), "Secret", key["name"])["stringData"][key["key"]]
+    assert policy(objects).tokens
+    assert f"get secret {key['name']} --output jsonpath='{{.data.token}}'" in notes()
+
+
+def test_a_token_of_their_own_is_taken_and_none_is_made() -> None:
+    values = {"adminToken": {"existingSecret": "ours", "key": "mayfly.token"}}
+
+    assert taken(rendered(values))["MAYFLY_ADMIN_TOKEN"] == {"name": "ours", "key": "mayfly.token"}
+    assert "Secret" not in kinds(rendered(values))
+    assert r"get secret ours --output jsonpath='{.data.mayfly\.token}'" in notes(values)
+
+
+def test_where_access_is_open_there_is_no_token_and_a_warning() -> None:
+    values = {"policy": {"access": {"mode": "open"}}}
+
+    assert not policy(rendered(values)).tokens
+    assert "MAYFLY_ADMIN_TOKEN" not in taken(rendered(values))
+    assert "Secret" not in kinds(rendered(values))
+    assert "WARNING: policy.access.mode is open" in notes(values)
+    assert "access.mode" not in notes()
+
+
+def test_prometheus_shows_a_token_where_one_is_needed() -> None:
+    monitored = {"enabled": True, "existingSecret": "metrics"}
+
+    [endpoint] = one(rendered({"serviceMonitor": monitored}), "ServiceMonitor")["spec"]["endpoints"]
+    assert endpoint["authorization"] == {"type": "Bearer", "credentials": {"name": "metrics", "key": "token"}}
+    for access in ({"public_reading": True}, {"mode": "open"}):
+        objects = rendered({"serviceMonitor": {"enabled": True}, "policy": {"access": access}})
+        assert "authorization" not in one(objects, "ServiceMonitor")["spec"]["endpoints"][0]
+
+
+@pytest.mark.parametrize(
+    ("values", "seconds"),
+    [
+        ({}, 30),
+        ({"terminationGracePeriodSeconds": 10}, 25),
+        ({"policy": {"stop_within": "45s"}}, 50),
+        ({"policy": {"stop_within": "2 min"}}, 125),
+        ({"policy": {"stop_within": "2 min"}, "terminationGracePeriodSeconds": 300}, 300),
+    ],
+)
+def test_a_pod_is_not_killed_before_it_had_its_time_to_stop(values: dict[str, Any], seconds: int) -> None:
+    spec = one(rendered(values), "Deployment")["spec"]["template"]["spec"]
+
+    assert spec["terminationGracePeriodSeconds"] == seconds
+    assert policy(rendered(values)).stop_within <= timedelta(seconds=seconds - 5)
+
+
+def test_main_its_probes_and_who_is_told_are_the_policys() -> None:
+    objects = rendered({"policy": PRODUCTION, "extraEnvFrom": [{"secretRef": {"name": "production"}}]})
+
+    found = policy(objects)
+    assert [target.name for target in found.targets] == ["production"]
+    assert [probe.name for probe in found.probes] == ["shop", "checkout", "certificate"]
+    assert [route.name for route in found.notify] == ["oncall", "team"]
+    assert container(objects)["envFrom"] == [{"secretRef": {"name": "production"}}]
 
 
 def test_the_password_of_the_charts_postgresql_is_the_same_in_all_its_urls() -> None:
@@ -358,6 +438,8 @@ def test_the_notes_warn_where_repositories_go_with_the_pod() -> None:
             id="webhooks from nowhere",
         ),
         pytest.param({"policy": {"listen": "0.0.0.0:9000"}}, "service.port", id="the chart's own key"),
+        pytest.param({"serviceMonitor": {"enabled": True}}, "serviceMonitor.existingSecret", id="metrics for nobody"),
+        pytest.param({"policy": {"stop_within": "1h 30m"}}, "policy.stop_within", id="a stop of an unknown length"),
         pytest.param({"serviceAccount": {"create": False}}, "serviceAccount.name", id="an account without a name"),
         pytest.param(
             {
@@ -405,6 +487,16 @@ def test_the_schema_knows_every_value_and_is_the_policys_own() -> None:
             assert shape["properties"].keys() == defaults[name].keys()
 
 
+def test_previews_and_targets_reach_the_charts_postgresql_and_nobody_else_does() -> None:
+    policy = one(rendered({"postgresql": {"enabled": True}}), "NetworkPolicy", "mayfly-postgresql")["spec"]
+
+    [_, *others] = policy["ingress"][0]["from"]
+    assert [other["namespaceSelector"]["matchLabels"] for other in others] == [
+        {names.INSTANCE: "mayfly"},
+        {names.TARGETS_OF: "mayfly"},
+    ]
+
+
 def test_the_fence_is_around_this_account_and_this_instance() -> None:
     objects = rendered({"policy": {"kubernetes": {"instance": "eu"}}})
 
@@ -412,7 +504,9 @@ def test_the_fence_is_around_this_account_and_this_instance() -> None:
     conditions = " ".join(condition["expression"] for condition in spec["matchConditions"])
     assert '"system:serviceaccount:tools:mayfly"' in conditions
     assert 'request.namespace != "tools"' in conditions
-    assert '["mayfly.dev/instance"] == "eu"' in spec["validations"][0]["expression"]
+    told = spec["validations"][0]["expression"]
+    assert f'["{names.INSTANCE}", "{names.TARGETS_OF}"].exists(label,' in told
+    assert 'labels[label] == "eu"' in told
     assert one(objects, "ValidatingAdmissionPolicyBinding", "tools-mayfly")["spec"]["validationActions"] == ["Deny"]
 
 

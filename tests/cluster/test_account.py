@@ -1,4 +1,4 @@
-"""A whole life of a preview as the chart's account: the permissions are enough, and no more than the table says."""
+"""A whole life of a preview, and of main, as the chart's account: it may do enough, and no more than the table says."""
 
 import json
 import secrets
@@ -10,11 +10,13 @@ import yaml
 
 from controller.adapters.kubernetes.connect import connect
 from controller.adapters.kubernetes.leader import Leader
-from controller.previews.model import Phase
+from controller.common.nouns import Phase
 from controller.settings import Kubernetes
 from smoke.model import Outcome
 from tests.charts.rendering import rendered
+from tests.cluster.target_world import ClusterTargetWorld
 from tests.cluster.world import ClusterWorld
+from tests.contracts import targets
 from tests.contracts.platform import KEY, settled, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.processes, pytest.mark.timeout(900)]
@@ -66,6 +68,26 @@ async def test_a_preview_lives_and_goes_with_what_the_account_may_do(account, im
     await settled(world.platform, Phase.READY)
     await world.platform.remove(KEY, preview.uid)
     await until(world.platform, lambda preview: preview is None)
+    await world.end()
+
+
+async def test_main_is_deployed_checked_and_rolled_back_with_what_the_account_may_do(
+    account, image, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(targets, "SOON", 240.0)
+    namespace, kubeconfig = account
+    mine = {"kubeconfig": str(kubeconfig), "namespace": namespace, "reach": "direct"}  # it may not forward ports
+    world = ClusterTargetWorld(tmp_path / "world", image, "namespace", mine)
+    await world.open()
+    await targets.deploy(world, world.release(1, secret="the first one"))
+    await targets.deploy(world, world.release(2, "two services", version="two"))
+    await world.targets.run_checks(targets.TARGET, 2, 3)
+    [job] = (await targets.until(world, lambda seen: bool(seen.jobs and seen.jobs[-1].run))).jobs
+    assert job.run.outcome is Outcome.PASSED
+    await targets.roll_back(world, bad=2, to=1)
+    await targets.rolled_out(world, 1)
+    await targets.eventually(lambda: world.running() == {(1, "web")})
+    assert "listening" in [line async for line in world.targets.logs(targets.TARGET, "web", 10, follow=False)]
     await world.end()
 
 

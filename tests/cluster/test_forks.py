@@ -11,9 +11,9 @@ from controller.adapters.kubernetes import names
 from controller.adapters.kubernetes.api import POD
 from controller.adapters.kubernetes.connect import connect
 from controller.adapters.kubernetes.kinds import INGRESS, NETWORK_POLICY, SECRET, SERVICE_ACCOUNT
+from controller.common.nouns import Phase
 from controller.common.spec import Spec
 from controller.errors import Unavailable
-from controller.previews.model import Phase
 from tests.adapters.kubernetes.manifests import an_ingress, an_object
 from tests.adapters.kubernetes.test_strangers import run
 from tests.cluster.world import ClusterWorld

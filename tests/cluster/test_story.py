@@ -14,4 +14,4 @@ def test_the_whole_story_is_played_on_a_cluster(image, forge):
     words = [sys.executable, "-m", "controller", "demo", *options]
     played = subprocess.run(words, capture_output=True, text=True, timeout=800, check=False)
     assert played.returncode == 0, played.stdout + played.stderr
-    assert "10. everything stops" in played.stdout
+    assert "14. everything stops" in played.stdout

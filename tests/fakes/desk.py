@@ -10,12 +10,12 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from controller.common.nouns import CheckJob, PreviewKey, Service, ServiceState, Step, StepState
+from controller.common.nouns import CheckJob, Phase, PreviewKey, Service, ServiceState, Step, StepState
 from controller.common.words import ForgeHealth
 from controller.errors import Refused, Unavailable
 from controller.previews.commands import Misunderstood, understand
 from controller.previews.desk import Answer, Card
-from controller.previews.model import Database, Ending, Event, Phase, Preview, PullRequest, Verb, Wishes
+from controller.previews.model import Database, Ending, Event, Preview, PullRequest, Verb, Wishes
 from controller.previews.people import ONLY_ASKED
 from smoke.model import Attempt, CheckResult, Outcome, SuiteRun
 from tests.fakes.examples import NOON, PIXEL, a_head

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count, takewhile
 
-from controller.common.nouns import PreviewKey, Service, ServiceState, Step, StepState
+from controller.common.nouns import Phase, PreviewKey, Service, ServiceState, Step, StepState
 from controller.common.spec import Spec
-from controller.previews.model import DeployOrder, Phase, Preview
+from controller.previews.model import DeployOrder, Preview
 
 TOOK = timedelta(milliseconds=20)
 STATES = {

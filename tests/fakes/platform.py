@@ -17,9 +17,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from controller.common.bells import Broadcast
-from controller.common.nouns import CheckJob, PreviewKey, Service, StepState
+from controller.common.nouns import CheckJob, Phase, PreviewKey, Route, Service, StepState
 from controller.errors import Refused, Unavailable
-from controller.previews.model import DeployOrder, Phase, Preview, Route
+from controller.previews.model import DeployOrder, Preview
 from smoke.model import Attempt, CheckResult, Outcome, SuiteRun
 from tests.fakes.machine import TOOK, Machine, services, step_names, steps
 

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from controller.common.nouns import Phase
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Phase
 from tests.contracts.platform import KEY, PlatformContract, World
 from tests.fakes.platform import FakePlatform, Killed
 from tests.fakes.platform_world import FakeWorld

@@ -106,6 +106,30 @@ MAYFLY_GITHUB_WEBHOOK_SECRET: webhook-secret
 {{- or .Values.postgresql.enabled (ne .Values.history.existingSecret "") (hasKey .Values.policy "history") -}}
 {{- end -}}
 
+{{- /* "true" where whoever asks needs a token: the controller is reached by others than this pod. */ -}}
+{{- define "mayfly.tokens" -}}
+{{- ne (dig "access" "mode" "token" .Values.policy | default "token") "open" -}}
+{{- end -}}
+
+{{- define "mayfly.adminSecret" -}}
+{{- default (printf "%s-admin" (include "mayfly.fullname" .)) .Values.adminToken.existingSecret -}}
+{{- end -}}
+
+{{- define "mayfly.adminKey" -}}
+{{- ternary .Values.adminToken.key "token" (ne .Values.adminToken.existingSecret "") -}}
+{{- end -}}
+
+{{- /* Seconds until Kubernetes kills a pod: never before the controller has had the time that the policy gives it. */ -}}
+{{- define "mayfly.grace" -}}
+{{- $within := dig "stop_within" "20s" .Values.policy | toString | lower | replace " " "" -}}
+{{- if not (regexMatch "^[0-9]+(s|secs?|seconds?|m|mins?|minutes?)$" $within) -}}
+{{- fail (printf "policy.stop_within: %s: write it in whole seconds or minutes here, like 45s" $within) -}}
+{{- end -}}
+{{- $number := regexFind "^[0-9]+" $within | int -}}
+{{- $seconds := ternary (mul $number 60) $number (hasPrefix "m" (regexFind "[a-z]+$" $within)) -}}
+{{- max (.Values.terminationGracePeriodSeconds | int) (add $seconds 5) -}}
+{{- end -}}
+
 {{- define "mayfly.databaseServer" -}}
 {{- or .Values.postgresql.enabled (ne .Values.databases.existingSecret "") -}}
 {{- end -}}

@@ -17,7 +17,7 @@ from controller.adapters.kubernetes.allowed_pods import Reach
 from controller.adapters.kubernetes.allowed_shapes import NotAllowed, mapping, mappings, one_of, only, text
 from controller.adapters.kubernetes.own_placing import ACCOUNT
 from controller.adapters.kubernetes.shapes import Obj
-from controller.previews.images import images_allowed
+from controller.common.images import images_allowed
 from controller.settings import Kubernetes
 
 __all__ = ["images_allowed", "why_not", "why_not_all"]

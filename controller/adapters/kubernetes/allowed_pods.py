@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.adapters.kubernetes.allowed_shapes import NotAllowed, items, mapping, mappings, one_of, only, text
-from controller.previews import images
+from controller.common import images
 from controller.settings import Kubernetes
 
 MAX_GRACE = 120

@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from controller.adapters.kubernetes import environment, names, own, own_placing, prepare, render, services, troubles
@@ -18,16 +19,16 @@ async def start_all(cell: Cell, means: Means, deploy: Deploy) -> None:
     Raises StepFailed, or Refused with what is not allowed.
     """
     async with cell.step("manifests") as progress:
-        theirs = await _read(cell, means, deploy)
+        theirs = await read(cell, means, deploy)
         progress.detail = f"{len(theirs)} objects"
     known = await prepare.images(cell, means, own_placing.images(theirs))
     theirs = own_placing.with_images(theirs, known)
-    _note_services(cell, theirs)
+    note_services(cell, theirs)
     await prepare.register(cell, theirs)
     for obj in theirs:
-        await _make_way(cell, means, obj)
+        await make_way(cell, means, obj)
         await prepare.apply(cell, means, [obj])
-    await prepare.apply(cell, means, _entrances(cell, means, theirs))
+    await prepare.apply(cell, means, entrances(cell, means, theirs))
     for obj in theirs:
         if kind_of(obj) in services.KINDS:
             await _start(cell, means, obj)
@@ -40,11 +41,11 @@ async def _start(cell: Cell, means: Means, obj: Obj) -> None:
         if "replicas" not in obj["spec"] and (found := cell.deployment(name, kind)) is not None:
             await services.wake(cell, means, found)
         if kind is STATEFUL_SET:
-            await _unstick(cell, means, name)
+            await unstick(cell, means, name)
         await services.until_it_works(cell, name, kind)
 
 
-async def _unstick(cell: Cell, means: Means, name: str) -> None:
+async def unstick(cell: Cell, means: Means, name: str) -> None:
     """A pod that never became ready is in the way of its successor for ever
     (https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback)."""
     found = await cell.until(lambda: _observed(cell, name))
@@ -62,7 +63,7 @@ def _observed(cell: Cell, name: str) -> Obj | None:
     return found if found is not None and seen >= found["metadata"]["generation"] else None
 
 
-def _note_services(cell: Cell, theirs: tuple[Obj, ...]) -> None:
+def note_services(cell: Cell, theirs: tuple[Obj, ...]) -> None:
     """On each Deployment which services its pods are behind, as theirs may have other names."""
     known = cell.record.order.spec.services
     selectors = {obj["metadata"]["name"]: obj["spec"].get("selector") for obj in theirs if obj["kind"] == "Service"}
@@ -71,10 +72,10 @@ def _note_services(cell: Cell, theirs: tuple[Obj, ...]) -> None:
             labels = obj["spec"]["template"]["metadata"]["labels"].items()
             serves = [name for name, selector in selectors.items() if selector and selector.items() <= labels]
             annotations = obj["metadata"]["annotations"] = obj["metadata"].get("annotations") or {}
-            annotations[services.SERVES] = " ".join(name for name in serves if name in known)
+            annotations[names.SERVES] = " ".join(name for name in serves if name in known)
 
 
-async def _make_way(cell: Cell, means: Means, obj: Obj) -> None:
+async def make_way(cell: Cell, means: Means, obj: Obj) -> None:
     """A Job or a Pod cannot be changed: that of an earlier deploy goes first. One of this deploy has run, or does."""
     if obj["kind"] not in {"Job", "Pod"}:
         return
@@ -87,13 +88,15 @@ async def _make_way(cell: Cell, means: Means, obj: Obj) -> None:
         await asyncio.sleep(0.5)  # nobody watches every kind of object that a repository may bring
 
 
-async def _read(cell: Cell, means: Means, deploy: Deploy) -> tuple[Obj, ...]:
+async def read(cell: Cell, means: Means, deploy: Deploy, more: Mapping[str, str] | None = None) -> tuple[Obj, ...]:
+    """Its manifests, all of them allowed. `more` may be used in them besides what every preview knows."""
     record = cell.record
     url = means.url(record.order.host)
     values = environment.values(record, url) | {
         "namespace": cell.name,
         "domain": _whole(means, record.order.host),
         "database_secret": record.database_secret,
+        **(more or {}),
     }
     hosts = [_whole(means, host) for host in _hosts(cell).values()]
     ports = {name: service.port for name, service in record.order.spec.services.items() if service.port is not None}
@@ -117,7 +120,7 @@ def _whole(means: Means, host: str) -> str:
     return f"{host}.{means.policy.domain}"
 
 
-def _entrances(cell: Cell, means: Means, theirs: tuple[Obj, ...]) -> tuple[Obj, ...]:
+def entrances(cell: Cell, means: Means, theirs: tuple[Obj, ...]) -> tuple[Obj, ...]:
     """A way in to each Service that the spec names, where the repository brings none of its own."""
     if any(obj["kind"] in {"Ingress", "HTTPRoute"} for obj in theirs):
         return ()

@@ -22,10 +22,9 @@ from controller.adapters.shared.orders import Aim
 from controller.adapters.shared.sources import Sources
 from controller.adapters.shared.steps import Progress, StepFailed
 from controller.adapters.shared.words import redact
-from controller.common.nouns import PreviewKey, Step, StepState
+from controller.common.nouns import Phase, PreviewKey, Step, StepState
 from controller.errors import Refused, Unavailable
 from controller.ports import Databases
-from controller.previews.model import Phase
 from controller.settings import Kubernetes, Policy
 
 Found = TypeVar("Found")

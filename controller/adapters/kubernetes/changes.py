@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from controller.adapters.kubernetes.record import Record, cut_off
 from controller.adapters.shared.orders import Aim, Order, keeps_data
-from controller.previews.model import DeployOrder, Phase
+from controller.common.nouns import Phase
+from controller.previews.model import DeployOrder
 
 
 def ordered(known: Record, order: DeployOrder) -> Record:

@@ -50,6 +50,8 @@ class Wanted:
     """The URL of the preview's database."""
     images: Mapping[str, str] = field(default_factory=dict)
     """What images are pinned to, by what the spec calls them at this revision."""
+    url: str = ""
+    """What is asked instead of the main service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class _Around:
     def url(self) -> str:
         spec = self.order.spec
         main = spec.main_service
+        if self.wanted.url:
+            return self.wanted.url
         return f"http://{main}:{spec.services[main].port}" if main else "http://localhost"
 
     @property

@@ -51,7 +51,7 @@ async def _clone(cell: Cell, means: Means, postgres: Postgres) -> None:
         async with cell.step("clone") as progress:
             progress.reused("the data was kept")
     elif means.databases is None:
-        await own_server.make(cell, means, postgres, await _digest(cell, means, postgres))
+        await own_server.make(cell, means, postgres, await digest(cell, means, postgres))
     else:
         await _make(cell, means, means.databases, postgres)
     await cell.save(replace(cell.record, cloned=cell.record.deployed, database_clean=False))
@@ -75,7 +75,7 @@ async def drop_on_server(record: Record, databases: Databases | None) -> None:
         await databases.drop_template(record.seeded)
 
 
-async def _digest(cell: Cell, means: Means, postgres: Postgres) -> str:
+async def digest(cell: Cell, means: Means, postgres: Postgres) -> str:
     """Of all that decides what the seed makes; empty where the database begins empty. What a stranger's seed makes is
     nobody else's, whatever it says of its inputs."""
     if postgres.seed is None:
@@ -89,12 +89,12 @@ async def _digest(cell: Cell, means: Means, postgres: Postgres) -> str:
 
 async def _make(cell: Cell, means: Means, databases: Databases, postgres: Postgres) -> None:
     name = cell.record.slug
-    seed = await _digest(cell, means, postgres)
+    seed = await digest(cell, means, postgres)
     own, before = seed if cell.record.order.fork else "", cell.record.seeded
     if before and before != own:
         await databases.drop_template(before)
     await cell.save(replace(cell.record, database_name=name, database=None, seeded=own))
-    seeded_in = await _ensure_template(cell, means, databases, postgres, seed) if seed else None
+    seeded_in = await ensure_template(cell, means, databases, postgres, seed) if seed else None
     async with cell.step("clone"):
         began = time.monotonic()
         url = await databases.clone(name, seed or None)
@@ -116,7 +116,7 @@ async def keep_url(cell: Cell, means: Means, url: str, name: str = "database") -
     return found
 
 
-async def _ensure_template(
+async def ensure_template(
     cell: Cell, means: Means, databases: Databases, postgres: Postgres, seed: str
 ) -> timedelta | None:
     """How long the seeding took; None where it had been done. Others that need the same seed wait for it."""

@@ -20,9 +20,9 @@ from controller.adapters.kubernetes.shapes import Obj
 from controller.adapters.kubernetes.work import GIVE_WAY, work
 from controller.adapters.shared.orders import Aim
 from controller.common.bells import Broadcast
-from controller.common.nouns import PreviewKey
+from controller.common.nouns import Phase, PreviewKey
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Phase, Preview
+from controller.previews.model import Preview
 
 TRIES = 5
 TICK = 30.0

@@ -26,8 +26,16 @@ RECORD = "mayfly.dev/record"
 VISITED = "mayfly.dev/last-visit"
 RESULT = "mayfly.dev/result"
 """Annotation of a check Job: its result, compressed."""
+SERVES = "mayfly.dev/serves"
+"""Annotation of a Deployment: the services that its pods are behind, with blanks between."""
 RUN = "mayfly.dev/run"
 """Annotation of a check Job: suite, revision, order and shard, as JSON."""
+TARGET = "mayfly.dev/target"
+"""What main runs at."""
+TARGETS_OF = "mayfly.dev/targets-of"
+"""In place of `INSTANCE` on what belongs to a target: who looks after previews does not hear of it."""
+RELEASE = "mayfly.dev/release"
+"""The number of the release."""
 MAX_NAME = 63
 
 
@@ -36,18 +44,24 @@ def namespace(prefix: str, key: PreviewKey) -> str:
 
 
 def labels(place: Place) -> dict[str, str]:
-    """On everything of a preview."""
-    return {
-        MANAGED_BY: MANAGER,
-        INSTANCE: place.instance,
-        PREVIEW: slug(place.key),
-        REPO: digest(place.key.repo),
-    }
+    """On everything of a preview, or of a target."""
+    of = TARGETS_OF if place.target else INSTANCE
+    return {MANAGED_BY: MANAGER, of: place.instance, **whose(place), REPO: digest(place.key.repo)}
+
+
+def whose(place: Place) -> dict[str, str]:
+    """What tells it from all others of ours."""
+    return {TARGET: place.target} if place.target else {PREVIEW: slug(place.key)}
 
 
 def selector(instance: str) -> str:
-    """Finds everything of ours, and nothing else."""
+    """Finds everything of all previews, and nothing else."""
     return f"{MANAGED_BY}={MANAGER},{INSTANCE}={instance}"
+
+
+def targets_selector(instance: str) -> str:
+    """Finds everything of all targets, and nothing else."""
+    return f"{MANAGED_BY}={MANAGER},{TARGETS_OF}={instance}"
 
 
 def digest(content: object) -> str:

@@ -33,7 +33,7 @@ async def start(cell: Cell, means: Means, postgres: Postgres) -> None:
         pod = await cell.until(lambda: _working(cell))
         if pod == record.server_pod:
             progress.reused()
-        elif not record.server_pod or not _has_a_volume(cell):
+        elif not record.server_pod or not has_a_volume(cell):
             lost = replace(cell.record, server_pod=pod, seeded="", database_clean=False, database_of=0, cloned=0)
             await cell.save(lost)
         else:
@@ -42,12 +42,12 @@ async def start(cell: Cell, means: Means, postgres: Postgres) -> None:
 
 def why_lost(cell: Cell) -> str:
     """Why the data has to be made anew; empty where it need not."""
-    if not cell.record.server_pod or pod_of(cell) in {"", cell.record.server_pod} or _has_a_volume(cell):
+    if not cell.record.server_pod or pod_of(cell) in {"", cell.record.server_pod} or has_a_volume(cell):
         return ""
     return "the pod of its database was replaced, and the data went with it"
 
 
-def _has_a_volume(cell: Cell) -> bool:
+def has_a_volume(cell: Cell) -> bool:
     """Whether the data outlives its pod."""
     volumes = (cell.deployment(NAME) or {}).get("spec", {}).get("template", {}).get("spec", {}).get("volumes") or ()
     return any("persistentVolumeClaim" in volume for volume in volumes)

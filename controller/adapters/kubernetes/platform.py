@@ -22,10 +22,10 @@ from controller.adapters.kubernetes.shapes import Obj, Place
 from controller.adapters.registry import Registry
 from controller.adapters.shared.orders import Aim
 from controller.adapters.shared.sources import Sources, Where
-from controller.common.nouns import PreviewKey
+from controller.common.nouns import Phase, PreviewKey, Route
 from controller.errors import Refused, Unavailable
 from controller.ports import Databases
-from controller.previews.model import DeployOrder, Phase, Preview, Route
+from controller.previews.model import DeployOrder, Preview
 from controller.settings import Kubernetes, Policy
 
 VISITS = timedelta(minutes=1)

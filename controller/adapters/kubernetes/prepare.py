@@ -63,7 +63,7 @@ async def fences(cell: Cell, means: Means) -> None:
     kubernetes = cell.kubernetes
     async with cell.step("prepare"):
         port, at = await _database(cell, means)
-        copies = [_copied(cell, await pull_secret(means, name)) for name in kubernetes.pull_secrets]
+        copies = [copied(cell, await pull_secret(means, name)) for name in kubernetes.pull_secrets]
         for obj in (*copies, *render.fences(cell.place, kubernetes, port, at)):
             await means.api.apply(obj, force=True)  # nobody else has a say in these
 
@@ -85,7 +85,8 @@ async def pull_secret(means: Means, name: str) -> Obj:
     return found
 
 
-def _copied(cell: Cell, secret: Obj) -> Obj:
+def copied(cell: Cell, secret: Obj) -> Obj:
+    """A pull secret, for the namespace of the cell."""
     metadata = {"name": secret["metadata"]["name"], "namespace": cell.name, "labels": names.labels(cell.place)}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": secret["type"], "data": secret["data"]}
 
@@ -146,13 +147,18 @@ async def sources(cell: Cell, means: Means) -> None:
 
 
 async def _pack(cell: Cell, means: Means, name: str, paths: list[str]) -> str:
-    order = cell.record.order
-    packed = await means.sources.archive(cell.key.repo, order.revision, cell.record.slug, paths)
-    if len(base64.b64encode(packed)) > MAX_SOURCE:
-        what = "seed" if paths else "repository"
-        instead = "seed with a `command`" if paths else "build an image, and name it as `image: …:{sha}`"
-        raise Refused(f"checkout: the {what} is too large to be run from source ({len(packed):,} bytes); {instead}")
-    made = render.config(cell.place, f"source-{name}", {}, {"source.tar.gz": packed})
+    made = await packed(cell, means, name, paths)
     await apply(cell, means, [made])
     found: str = made["metadata"]["name"]
     return found
+
+
+async def packed(cell: Cell, means: Means, name: str, paths: list[str]) -> Obj:
+    """A ConfigMap with these files of the revision, or all. Raises Refused where that is too much."""
+    order = cell.record.order
+    archive = await means.sources.archive(cell.key.repo, order.revision, cell.record.slug, paths)
+    if len(base64.b64encode(archive)) > MAX_SOURCE:
+        what = "seed" if paths else "repository"
+        instead = "seed with a `command`" if paths else "build an image, and name it as `image: …:{sha}`"
+        raise Refused(f"checkout: the {what} is too large to be run from source ({len(archive):,} bytes); {instead}")
+    return render.config(cell.place, f"source-{name}", {}, {"source.tar.gz": archive})

@@ -9,9 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 from controller.adapters.kubernetes import names
 from controller.adapters.kubernetes.shapes import Obj
 from controller.adapters.shared.orders import Aim, Order, slug
-from controller.common.nouns import PreviewKey, Step, StepState
+from controller.common.nouns import Phase, PreviewKey, Step, StepState
 from controller.errors import Refused
-from controller.previews.model import Database, DeployOrder, Phase
+from controller.previews.model import Database, DeployOrder
 
 MAX_BYTES = 200 * 1024
 """The API server takes 256 KiB of annotations in all."""

@@ -66,13 +66,33 @@ def secret(place: Place, name: str, data: Mapping[str, str]) -> Obj:
 
 def workload(place: Place, workload: Workload, kubernetes: Kubernetes) -> tuple[Obj, ...]:
     """Deployment, and Service where it has a port."""
-    selector = {names.PREVIEW: names.labels(place)[names.PREVIEW], names.SERVICE: workload.name}
+    selector = names.whose(place) | {names.SERVICE: workload.name}
     values = {
         "labels": _labels(place, workload.name, {names.SERVICE: workload.name}),
         "selector": selector,
         "annotations": {REVISION: workload.revision, names.DEPLOY: str(workload.deploy)},
     }
     return _all("preview/workload", place=place, workload=workload, kubernetes=kubernetes, **values)
+
+
+def account(place: Place, kubernetes: Kubernetes) -> Obj:
+    """What pods of a target run as: a ServiceAccount without a token, with the pull secrets."""
+    return _one("targets/account", place=place, labels=names.labels(place), kubernetes=kubernetes)
+
+
+def released(place: Place, workload: Workload, deadline: timedelta, kubernetes: Kubernetes) -> tuple[Obj, ...]:
+    """One service of a release: a Deployment of its own (`web-r7`), and the Service that leads to it (`web`) where it
+    has a port. `deadline` is for its rollout."""
+    number, name = str(workload.deploy), workload.name
+    mine = {names.SERVICE: name, names.RELEASE: number}
+    values = {
+        "name": f"{name}-r{number}",
+        "labels": _labels(place, name, mine),
+        "selector": names.whose(place) | mine,
+        "annotations": {REVISION: workload.revision, names.DEPLOY: number, names.SERVES: name},
+        "deadline": _seconds(deadline),
+    }
+    return _all("targets/workload", place=place, workload=workload, kubernetes=kubernetes, **values)
 
 
 def entrance(place: Place, service: str, port: int, host: str, kubernetes: Kubernetes) -> tuple[Obj, ...]:
@@ -104,10 +124,10 @@ def server(place: Place, server: Server, kubernetes: Kubernetes) -> tuple[Obj, .
     An image with its data inside starts as it is, as user id `images.postgres_user`. It is told the password the way
     the official image is (`POSTGRES_PASSWORD`, `POSTGRES_DB=app`): data that is there already must let it in.
     """
-    label = {names.PREVIEW: names.labels(place)[names.PREVIEW], names.SERVICE: "postgres"}
+    label = names.whose(place) | {names.SERVICE: "postgres"}
     own = [("password", "/mayfly/password"), ("data", "/mayfly/data")]
     values = {
-        "it": _postgres(server, kubernetes.images.postgres_user),
+        "it": _postgres(server, kubernetes.images.postgres_user, lasting=bool(place.target)),
         "labels": _labels(place, "postgres", {names.SERVICE: "postgres"}),
         "selector": label,
         "mounts": [SHARED_MEMORY, *([] if server.seeded else own)],
@@ -130,13 +150,16 @@ def check_task(place: Place, task: CheckTask, kubernetes: Kubernetes) -> Obj:
     return _one("checks/task", place=place, task=task, kubernetes=kubernetes, **values)
 
 
-def _postgres(server: Server, user: int) -> Container:
+def _postgres(server: Server, user: int, *, lasting: bool) -> Container:
+    """`lasting`: what it said is kept when a node goes down."""
     if server.seeded:
         env = {"POSTGRES_USER": "postgres", "POSTGRES_DB": "app"}
         password = {"POSTGRES_PASSWORD": SecretKey(server.secret, "password")}
         return Container("postgres", server.image, env=env, secrets=password, user=user)
     env = {"PGDATA": "/mayfly/data/pgdata", "PASSWORD_FILE": "/mayfly/password/password"}
-    return Container("postgres", server.image, ("sh", "-ec", _text("preview/postgres.sh")), env, user=user)
+    beginning, end = _text("preview/postgres.sh"), _text("targets/serve.sh" if lasting else "preview/serve.sh")
+    script = (beginning.replace(" --no-sync", "") if lasting else beginning) + end
+    return Container("postgres", server.image, ("sh", "-ec", script), env, user=user)
 
 
 def _labels(place: Place, name: str, more: Mapping[str, str]) -> dict[str, str]:

@@ -11,8 +11,8 @@ from controller.adapters.kubernetes.api import JOB, POD
 from controller.adapters.kubernetes.cell import Cell, Means
 from controller.adapters.kubernetes.kinds import CONFIG_MAP
 from controller.adapters.kubernetes.shapes import Obj
+from controller.common.nouns import Phase
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Phase
 
 PATIENCE = timedelta(minutes=1)
 """For the shards of a run to be made; we were stopped meanwhile where one is missing after that."""
@@ -20,8 +20,11 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 _log = structlog.get_logger()
 
 
-async def start(cell: Cell, means: Means, suite: str, order: int) -> None:
-    """Starts a run, ending an older one of the same suite. A run of this order that is known already is left alone."""
+async def start(cell: Cell, means: Means, suite: str, order: int, url: str = "") -> None:
+    """Starts a run, ending an older one of the same suite. A run of this order that is known already is left alone.
+
+    Against the main service, where no `url` is given.
+    """
     record = cell.record
     known = {(job.suite, job.revision, job.order) for job in results.jobs_of(check_jobs(cell))}
     if (suite, record.order.revision, order) in known:
@@ -39,6 +42,7 @@ async def start(cell: Cell, means: Means, suite: str, order: int) -> None:
         source=record.sources.get("all", ""),
         database=next(iter(environment.database(record).values()), None),
         images=record.images,
+        url=url,
     )
     for task, config in checks.tasks(cell.place, record.order, wanted, cell.kubernetes):
         await means.api.apply(config)
@@ -71,10 +75,10 @@ async def forget(cell: Cell, means: Means, suite: str | None = None) -> None:
         annotations, labels = job["metadata"].get("annotations", {}), job["metadata"].get("labels", {})
         cut_off = names.RESULT not in annotations and suite in {None, labels.get(names.SUITE)}
         if cut_off or job["metadata"]["name"] in old:
-            await _delete(cell, means, job)
+            await delete(cell, means, job)
 
 
-async def _delete(cell: Cell, means: Means, job: Obj) -> None:
+async def delete(cell: Cell, means: Means, job: Obj) -> None:
     name = job["metadata"]["name"]
     if (reader := cell.readers.pop(name, None)) is not None:
         reader.cancel()
@@ -110,7 +114,7 @@ async def begin_anew(cell: Cell, means: Means) -> None:
     """Runs that lack a shard long after they were begun go, so that they are begun again."""
     for job in results.half_begun(check_jobs(cell)):
         if datetime.now(UTC) - datetime.fromisoformat(job["metadata"]["creationTimestamp"]) > PATIENCE:
-            await _delete(cell, means, job)
+            await delete(cell, means, job)
 
 
 async def _keep(cell: Cell, means: Means, job: Obj) -> None:

@@ -18,8 +18,6 @@ from controller.adapters.shared.steps import StepFailed
 ASLEEP = "mayfly.dev/replicas"
 """Annotation of a Deployment that sleeps: how many replicas it had."""
 KINDS = (DEPLOYMENT, STATEFUL_SET)
-SERVES = "mayfly.dev/serves"
-"""Annotation of a Deployment of the repository's own: the services that its pods are behind, with blanks between."""
 
 
 async def start_all(cell: Cell, means: Means) -> None:
@@ -66,10 +64,10 @@ def wanted(cell: Cell, means: Means, name: str) -> tuple[Obj, ...]:
 
 async def until_it_works(cell: Cell, name: str, kind: Kind = DEPLOYMENT) -> None:
     """Shows what it waits for. Raises StepFailed where waiting is of no use."""
-    trouble = await cell.until(lambda: _look(cell, name, kind))
-    if trouble.fatal:
-        said = await last_words(cell, cell.deployment(name, kind), trouble)
-        raise StepFailed(f"start {name}: {trouble.reason}", said, name)
+    found = await cell.until(lambda: _look(cell, name, kind))
+    if found.fatal:
+        said = await last_words(cell, cell.deployment(name, kind), found)
+        raise StepFailed(f"start {name}: {found.reason}", said, name)
 
 
 def _look(cell: Cell, name: str, kind: Kind) -> troubles.Trouble | None:
@@ -79,12 +77,17 @@ def _look(cell: Cell, name: str, kind: Kind) -> troubles.Trouble | None:
         return None
     if troubles.deployment_ready(found):
         return troubles.Trouble("", fatal=False)
-    pods = pods_of(cell, found)
-    trouble = troubles.deployment_trouble(found, pods, datetime.now(UTC)) or _warned(cell, found, pods)
-    if trouble is not None and trouble.fatal:
-        return trouble
-    cell.show(reason=f"start {name}: {trouble.reason}" if trouble else "")
+    ailing = trouble(cell, found, datetime.now(UTC))
+    if ailing is not None and ailing.fatal:
+        return ailing
+    cell.show(reason=f"start {name}: {ailing.reason}" if ailing else "")
     return None
+
+
+def trouble(cell: Cell, found: Obj, now: datetime) -> troubles.Trouble | None:
+    """Why a Deployment or StatefulSet does not work yet, from its pods and from what was warned of."""
+    pods = pods_of(cell, found)
+    return troubles.deployment_trouble(found, pods, now) or _warned(cell, found, pods)
 
 
 def _warned(cell: Cell, deployment: Obj, pods: list[Obj]) -> troubles.Trouble | None:
@@ -113,13 +116,13 @@ def _is_current(pod: Obj, deployment: Obj) -> bool:
     return bool(mine.get(names.DEPLOY, "") == template.get(names.DEPLOY, ""))
 
 
-async def last_words(cell: Cell, deployment: Obj | None, trouble: troubles.Trouble) -> str:
+async def last_words(cell: Cell, deployment: Obj | None, ailing: troubles.Trouble) -> str:
     """The last lines of the container that is in trouble, of its run before where that is the one that crashed."""
-    if deployment is None or not trouble.container:
+    if deployment is None or not ailing.container:
         return ""
     for pod in pods_of(cell, deployment)[:1]:
-        said = await cell.logs(pod, trouble.container)
-        return said or await cell.logs(pod, trouble.container, previous=True)
+        said = await cell.logs(pod, ailing.container)
+        return said or await cell.logs(pod, ailing.container, previous=True)
     return ""
 
 
@@ -132,7 +135,7 @@ def deployments(cell: Cell) -> list[Obj]:
 
 def behind(cell: Cell, service: str) -> Obj | None:
     """What runs a service: the Deployment of its name, or that of the repository's own which its Service leads to."""
-    said = ((one, one["metadata"].get("annotations", {}).get(SERVES, "")) for one in deployments(cell))
+    said = ((one, one["metadata"].get("annotations", {}).get(names.SERVES, "")) for one in deployments(cell))
     serving = next((one for one, services in said if service in services.split()), None)
     return serving or cell.deployment(service) or cell.deployment(service, STATEFUL_SET)
 
@@ -193,9 +196,9 @@ def why_crashed(cell: Cell) -> tuple[Obj | None, troubles.Trouble | None]:
     """The Deployment of a service that ran and keeps ending, and its trouble."""
     for found in deployments(cell):
         ready = troubles.deployment_ready(found)
-        trouble = None if ready else troubles.deployment_trouble(found, pods_of(cell, found), datetime.now(UTC))
-        if trouble is not None and trouble.fatal:
-            return found, trouble
+        ailing = None if ready else troubles.deployment_trouble(found, pods_of(cell, found), datetime.now(UTC))
+        if ailing is not None and ailing.fatal:
+            return found, ailing
     return None, None
 
 

@@ -13,11 +13,13 @@ Obj = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The namespace of one preview, and what everything in it is labelled with."""
+    """The namespace of one preview, or of a target, and what everything in it is labelled with."""
 
     namespace: str
     key: PreviewKey
     instance: str
+    target: str = ""
+    """The target that main runs at; empty in a preview."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from controller.adapters.kubernetes.record import Record
 from controller.adapters.kubernetes.shapes import Obj
 from controller.adapters.registry.credentials import credentials_from
 from controller.adapters.shared.orders import Aim
+from controller.common.nouns import Phase
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Phase
 
 log = structlog.get_logger()
 

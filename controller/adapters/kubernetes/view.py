@@ -6,8 +6,8 @@ from controller.adapters.kubernetes import results, services, troubles
 from controller.adapters.kubernetes.api import JOB
 from controller.adapters.kubernetes.cell import Cell
 from controller.adapters.shared.orders import Aim, service_host
-from controller.common.nouns import CheckJob, Service, ServiceState, StepState
-from controller.previews.model import Phase, Preview, Route
+from controller.common.nouns import CheckJob, Phase, Route, Service, ServiceState, StepState
+from controller.previews.model import Preview
 
 PATIENCE = timedelta(minutes=1)
 

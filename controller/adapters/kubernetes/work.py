@@ -26,8 +26,8 @@ from controller.adapters.kubernetes.cell import Cell, Means
 from controller.adapters.kubernetes.events import heeded
 from controller.adapters.shared.orders import Aim
 from controller.adapters.shared.steps import StepFailed
+from controller.common.nouns import Phase
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Phase
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 GIVE_WAY = 5.0

@@ -1,6 +1,6 @@
 """A shop to deploy on the fake cluster, with whatever a test wants to differ in its spec."""
 
-from controller.previews.model import Phase
+from controller.common.nouns import Phase
 from controller.settings import Policy
 from tests.adapters.kubernetes import programs
 from tests.contracts.platform import KEY, settled

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from controller.common.nouns import Phase
 from controller.errors import Refused, Unavailable
 from controller.ports import Platform
-from controller.previews.model import DeployOrder, Phase, Preview
+from controller.previews.model import DeployOrder, Preview
 from smoke.model import Outcome
 from tests.adapters.kubernetes.mortal import MortalWorld
 from tests.adapters.kubernetes.world import KubernetesWorld

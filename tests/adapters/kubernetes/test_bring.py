@@ -5,8 +5,7 @@ import shutil
 
 import pytest
 
-from controller.common.nouns import ServiceState, StepState
-from controller.previews.model import Phase
+from controller.common.nouns import Phase, ServiceState, StepState
 from tests.adapters.kubernetes import programs
 from tests.adapters.kubernetes.shop import a_spec, deploy, deployed, names_of, the
 from tests.adapters.kubernetes.stateful import StatefulSets

@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from controller.common.nouns import PreviewKey, StepState
-from controller.previews.model import Phase
+from controller.common.nouns import Phase, PreviewKey, StepState
 from tests.adapters.kubernetes.shop import a_service, a_spec, deploy, deployed, names_of, the, with_policy
 from tests.adapters.kubernetes.world import KubernetesWorld
 from tests.contracts.platform import KEY, eventually, settled, until

@@ -10,13 +10,13 @@ import pytest
 
 from controller.adapters.kubernetes import cache, cell, keeper, view, work
 from controller.adapters.kubernetes.names import RECORD
-from controller.common.nouns import PreviewKey
+from controller.common.nouns import Phase, PreviewKey
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Phase, Rules
+from controller.previews.model import Rules
 from controller.previews.reconcile import Reconciler, Setting
 from controller.settings import Allowed
 from tests.adapters.kubernetes import programs
-from tests.adapters.kubernetes.stories import the_story
+from tests.adapters.kubernetes.stories import answered, the_story
 from tests.adapters.kubernetes.world import KubernetesWorld
 from tests.contracts.platform import KEY, eventually, settled, until
 from tests.fakes.cluster.problems import ApiError
@@ -373,7 +373,7 @@ async def test_a_namespace_whose_labels_were_taken_off_is_not_taken_over_and_its
     world.cluster.change(namespace, metadata={"labels": namespace["metadata"]["labels"]})
     await settled(world.platform, Phase.READY)
     assert (await world.platform.preview(KEY)).uid == before.uid
-    assert await world.ask(order.host) == "one seeded,migrated"
+    assert await answered(world, order.host) == "one seeded,migrated"
 
 
 def _take_the_image(world):

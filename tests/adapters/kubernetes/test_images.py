@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from controller.adapters.kubernetes import prepare
-from controller.common.nouns import StepState
-from controller.previews.model import Phase
+from controller.common.nouns import Phase, StepState
 from tests.adapters.kubernetes.shop import a_service, a_spec, deploy, deployed, the, with_policy
 from tests.adapters.kubernetes.world import KubernetesWorld
 from tests.adapters.registry.world import DIGEST, MANIFEST, a_registry

@@ -3,7 +3,7 @@
 import pytest
 
 from controller.adapters.kubernetes import names
-from controller.previews.model import Phase
+from controller.common.nouns import Phase
 from tests.adapters.kubernetes import programs
 from tests.adapters.kubernetes.shop import a_service, a_spec, deploy, deployed, names_of, the, with_policy
 from tests.adapters.kubernetes.world import KubernetesWorld

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from controller.adapters.kubernetes import keeper, work
-from controller.previews.model import Phase
+from controller.common.nouns import Phase
 from tests.adapters.kubernetes.mortal import Life, MortalWorld, end
 from tests.contracts.platform import KEY, settled, until
 

@@ -8,10 +8,10 @@ import pytest
 from controller.adapters.kubernetes import changes, environment, names, record
 from controller.adapters.kubernetes.shapes import SecretKey
 from controller.adapters.shared.orders import Aim
-from controller.common.nouns import PreviewKey
+from controller.common.nouns import Phase, PreviewKey
 from controller.common.spec import parse
 from controller.errors import Refused
-from controller.previews.model import DeployOrder, Phase
+from controller.previews.model import DeployOrder
 from controller.settings import Images, Kubernetes
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

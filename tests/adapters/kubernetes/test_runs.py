@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from controller.adapters.kubernetes import names
+from controller.common.nouns import Phase
 from controller.errors import Refused, Unavailable
-from controller.previews.model import Phase
 from smoke.handover import encode
 from smoke.model import Attempt, CheckResult, Outcome, SuiteRun
 from tests.adapters.kubernetes import programs

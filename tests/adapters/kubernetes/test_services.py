@@ -6,8 +6,7 @@ from datetime import timedelta
 import pytest
 
 from controller.adapters.kubernetes import events, troubles
-from controller.common.nouns import ServiceState, StepState
-from controller.previews.model import Phase
+from controller.common.nouns import Phase, ServiceState, StepState
 from controller.settings import Quota
 from tests.adapters.kubernetes.shop import a_service, a_spec, deploy, deployed, the, with_policy
 from tests.adapters.kubernetes.world import KubernetesWorld

@@ -9,10 +9,10 @@ from controller.adapters.kubernetes import names, record, strangers
 from controller.adapters.kubernetes.allowed import why_not_all
 from controller.adapters.kubernetes.own_placing import placed
 from controller.adapters.kubernetes.shapes import Place
-from controller.common.nouns import PreviewKey
+from controller.common.nouns import Phase, PreviewKey
 from controller.common.spec import Spec
 from controller.errors import Unavailable
-from controller.previews.model import DeployOrder, Phase
+from controller.previews.model import DeployOrder
 from controller.settings import Egress, KubernetesDatabases, Quota
 from tests.adapters.kubernetes.manifests import (
     HOST,

@@ -5,8 +5,8 @@ from contextlib import aclosing
 
 import pytest
 
+from controller.common.nouns import Phase
 from controller.errors import Refused
-from controller.previews.model import Phase
 from tests.adapters.kubernetes.shop import a_service, a_spec, deploy, deployed
 from tests.adapters.kubernetes.world import KubernetesWorld
 from tests.contracts.platform import KEY, eventually, settled
