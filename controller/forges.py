@@ -7,6 +7,7 @@ from datetime import datetime
 from urllib.parse import quote, unquote, urlsplit
 
 from controller.adapters.git.forge import GitForge
+from controller.adapters.git.setup import Announced
 from controller.adapters.shared.disk import trouble
 from controller.api.metrics import Metrics
 from controller.common.nouns import PreviewKey
@@ -45,7 +46,12 @@ async def _git(home: Home, policy: Policy) -> Forged:
     with trouble(f"make {home.forge}"):
         home.forge.mkdir(parents=True, exist_ok=True)
     forge = GitForge(home.forge)
-    await forge.announce(policy.url("{label}"))
+    deployed = [
+        Announced(target.name, target.repository, target.branch, target.url or policy.url(target.name))
+        for target in policy.targets
+        if target.auto and target.watch is None
+    ]
+    await forge.announce(policy.url("{label}"), deployed)
     return Forged(forge, forge)
 
 

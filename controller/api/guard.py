@@ -1,4 +1,4 @@
-"""What stands before the dashboard and the API. There is no login, so a request is trusted by where it comes from.
+"""What stands before the dashboard and the API, whoever asks: a request is trusted by where it comes from.
 
 A preview runs strangers' code at `pr-7.localhost`, which browsers call *same-site* with the dashboard at `localhost`.
 So only the same origin may change anything:
@@ -8,6 +8,7 @@ So only the same origin may change anything:
     Origin of another host, or `null`                   403
     a form, and neither header proves the same origin   403
     JSON, and neither header (a program, not a page)    let through: a page cannot send it to us without Origin
+    no content, and a DELETE or an `Authorization`      likewise: a page has to ask first, and is never answered
     any other content                                   415
     more than 64 KiB                                    413
     content that does not come within ten seconds       408
@@ -16,9 +17,10 @@ So only the same origin may change anything:
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from controller.access.needs import SAFE
 from controller.api.bodies import again, has_body, read_body, too_long
 from controller.api.problems import problem
 
@@ -26,18 +28,6 @@ MAX_BODY = 64 * 1024
 """Bytes."""
 BODY_WITHIN = 10.0
 """Seconds."""
-SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "same-origin",  # `no-referrer` would make browsers send `Origin: null` with our own forms
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
 
@@ -52,9 +42,8 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        sealed = _sealed(send)
         if scope["path"] in self._signed:
-            await self._app(scope, receive, sealed)
+            await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         status, why = verdict(scope["method"], headers)
@@ -63,16 +52,16 @@ class Guard:
             status, why = (0, "") if isinstance(body, bytes) else (body, _WHY[body])
             receive = again(body, receive) if isinstance(body, bytes) else receive
         if status:
-            await problem(status, why, {"Connection": "close"})(scope, receive, sealed)
+            await problem(status, why, {"Connection": "close"})(scope, receive, send)
         else:
-            await self._app(scope, receive, sealed)
+            await self._app(scope, receive, send)
 
 
 def verdict(method: str, headers: Headers) -> tuple[int, str]:
     """The status to refuse it with, and why; 0 where it may pass."""
     if too_long(headers, MAX_BODY):
         return 413, _WHY[413]
-    if method in _SAFE:
+    if method in SAFE:
         return 0, ""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site not in {None, "same-origin", "none"}:
@@ -83,22 +72,11 @@ def verdict(method: str, headers: Headers) -> tuple[int, str]:
     if kind in _FORMS:
         proven = origin is not None or site == "same-origin"
         return (0, "") if proven else (403, "a form has to come from our own page; send JSON instead")
-    return (0, "") if kind == "application/json" else (415, "send application/json")
+    bare = not has_body(headers) and (method != "POST" or "authorization" in headers)
+    return (0, "") if bare or kind == "application/json" else (415, "send application/json")
 
 
 _WHY = {
     408: f"its content did not come within {BODY_WITHIN:g} seconds",
     413: f"more than {MAX_BODY:,} bytes",
 }
-
-
-def _sealed(send: Send) -> Send:
-    async def with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
-            headers.setdefault("Cache-Control", "no-store")
-        await send(message)
-
-    return with_headers

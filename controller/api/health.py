@@ -32,7 +32,7 @@ def create_health(desk: Desk, ready: Callable[[], Awaitable[dict[str, str]]], me
     @router.get("/metrics", include_in_schema=False)
     async def prometheus() -> Response:
         metrics.set_forge(await desk.forge())
-        return Response(metrics.render(), headers={"Content-Type": metrics.content_type})
+        return Response(await metrics.read(), headers={"Content-Type": metrics.content_type})
 
     return router
 

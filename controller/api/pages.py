@@ -6,58 +6,30 @@ its place, and the rest stands. Forms work without the script; with it, their an
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import Response
 
 from controller.api import views
-from controller.api.rendering import Pages, clean_name, preview_page, pull_page, see_other
-from controller.api.streams import closing
-from controller.common.markdown import cut, plain
+from controller.api.parts import TAIL, Part, choose, look, no_page, tail
+from controller.api.rendering import Pages, Person, preview_page, pull_page, see_other
+from controller.common.markdown import cut
 from controller.common.nouns import PreviewKey
-from controller.errors import Refused, Unavailable
+from controller.deploys.desk import TargetCard, TargetDesk
 from controller.ports import Conversations
-from controller.previews.desk import Answer, Card, Desk
+from controller.previews.desk import Answer, Desk
+from controller.probes.desk import ProbeCard, ProbeDesk
 from controller.settings import Policy
 from smoke.model import SuiteRun
 
-PATIENCE = 5.0
-"""Seconds until a part of a page is shown as not answering."""
-TAIL = 200
-"""Log lines that are shown at first."""
-MAX_LINE = 2_000
 MAX_COMMAND = 500
 MAX_COMMENT = 20_000
 """Characters a person writes at once; the forge would keep more, the guard lets no more than 64 KiB in."""
 SUITES = ("smoke", "e2e")
-Value = TypeVar("Value")
 Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
 FormText = Annotated[str, Form()]
-
-
-@dataclass(frozen=True, slots=True)
-class Part(Generic[Value]):
-    """Of a page: a value, or why there is none. `missing` where there is no such thing, and waiting will not help."""
-
-    value: Value | None
-    problem: str = ""
-    missing: bool = False
-
-
-async def look(looking: Awaitable[Value]) -> Part[Value]:
-    """What it comes to; never raises what a page can continue without."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return Part(await looking)
-    except Refused as error:
-        return Part(None, error.reason, missing=True)
-    except Unavailable as error:
-        return Part(None, error.reason)
-    except TimeoutError:
-        return Part(None, f"it did not answer within {PATIENCE:g} seconds")
 
 
 async def attempt(asking: Awaitable[Answer]) -> Answer:
@@ -71,11 +43,15 @@ def create_pages(
     conversations: Conversations | None,
     policy: Policy,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    *,
+    targets: TargetDesk | None = None,
+    probes: ProbeDesk | None = None,
 ) -> APIRouter:
-    """The routes. Without `conversations` there are no pull request pages: the forge has its own."""
+    """The routes. Without `conversations` there are no pull request pages: the forge has its own. `targets` and
+    `probes` are told of on the front page; their own are `create_target_pages` and `create_probe_pages`."""
     router = APIRouter(include_in_schema=False)
     pages = Pages(conversations=conversations is not None)
-    board = Board(desk, policy, pages, clock)
+    board = Board(desk, Others(targets, probes), policy, pages, clock)
     router.add_api_route("/", board.previews, methods=["GET"])
     router.add_api_route("/static/{name}", board.static, methods=["GET"])
     router.add_api_route("/removals/approve", board.approve, methods=["POST"])
@@ -88,27 +64,48 @@ def create_pages(
     return router
 
 
+class Others:
+    """What the front page tells of besides previews; nothing where there is no such desk."""
+
+    def __init__(self, targets: TargetDesk | None, probes: ProbeDesk | None) -> None:
+        self._targets = targets
+        self._probes = probes
+
+    async def targets(self) -> tuple[TargetCard, ...]:
+        return await self._targets.targets() if self._targets else ()
+
+    async def probes(self) -> tuple[ProbeCard, ...]:
+        return await self._probes.probes() if self._probes else ()
+
+
 class Board:
     """The pages about previews."""
 
-    def __init__(self, desk: Desk, policy: Policy, pages: Pages, clock: Callable[[], datetime]) -> None:
+    def __init__(self, desk: Desk, others: Others, policy: Policy, pages: Pages, clock: Callable[[], datetime]) -> None:
         self._desk = desk
+        self._others = others
         self._policy = policy
         self._pages = pages
         self._clock = clock
 
     async def previews(self, request: Request, q: str = "") -> Response:
-        cards, alarm, forge = await asyncio.gather(
-            look(self._desk.cards()), look(self._desk.alarm()), look(self._desk.forge())
+        cards, alarm, forge, targets, probes = await asyncio.gather(
+            look(self._desk.cards()),
+            look(self._desk.alarm()),
+            look(self._desk.forge()),
+            look(self._others.targets()),
+            look(self._others.probes()),
         )
         values = {
             "cards": cards,
             "alarm": alarm,
             "forge": forge,
+            "targets": targets,
+            "probes": probes,
             "query": q[:200].strip(),
             "places": self._policy.previews.max_alive,
         }
-        return self._pages.show(request, "previews.html", values, now=self._clock(), status=_status(cards))
+        return self._pages.show(request, "previews.html", values, now=self._clock(), status=cards.status)
 
     async def preview(self, request: Request, repo: str, number: Number, service: str = "") -> Response:
         key, now = PreviewKey(repo, number), self._clock()
@@ -119,8 +116,9 @@ class Board:
         )
         if card.missing:
             return no_page(self._pages, request, card.problem, now)
-        chosen = _choose_service(card.value, service)
-        log = await look(self._tail(key, chosen)) if chosen else Part([])
+        preview = card.value.preview if card.value else None
+        chosen = choose(preview.services if preview else (), service)
+        log = await look(tail(self._desk.logs(key, chosen, TAIL, follow=False))) if chosen else Part([])
         values = {
             "key": key,
             "card": card,
@@ -129,24 +127,23 @@ class Board:
             "chosen": chosen,
             "log": log,
         }
-        return self._pages.show(request, "preview.html", values, now=now, status=_status(card))
+        return self._pages.show(request, "preview.html", values, now=now, status=card.status)
 
     async def command(
         self,
         repo: str,
         number: Number,
+        name: Person,
         command: FormText = "",
         argument: FormText = "",
         because: FormText = "",
-        actor: FormText = "",
     ) -> Response:
-        key, name = PreviewKey(repo, number), clean_name(actor)
+        key = PreviewKey(repo, number)
         words = [command, argument if command == "extend" else "", because]
         text = cut(" ".join(" ".join(words).split()), MAX_COMMAND)
         return see_other(preview_page(key), name, await attempt(self._desk.command(key, text, name)))
 
-    async def approve(self, actor: FormText = "") -> Response:
-        name = clean_name(actor)
+    async def approve(self, name: Person) -> Response:
         return see_other("/", name, await attempt(self._approve(name)))
 
     async def static(self, request: Request, name: str) -> Response:
@@ -156,10 +153,6 @@ class Board:
     async def _approve(self, name: str) -> Answer:
         count = await self._desk.approve_removals(name)
         return Answer(accepted=True, text=f"{count} removal{'' if count == 1 else 's'} may go on.")
-
-    async def _tail(self, key: PreviewKey, service: str) -> list[str]:
-        async with closing(self._desk.logs(key, service, TAIL, follow=False)) as lines:
-            return [cut(plain(line), MAX_LINE) async for line in lines][-TAIL:]
 
 
 class Threads:
@@ -174,10 +167,8 @@ class Threads:
     async def pull(self, request: Request, repo: str, number: Number) -> Response:
         return await self._page(request, PreviewKey(repo, number))
 
-    async def comment(
-        self, request: Request, repo: str, number: Number, body: FormText = "", author: FormText = ""
-    ) -> Response:
-        key, name = PreviewKey(repo, number), clean_name(author)
+    async def comment(self, request: Request, repo: str, number: Number, name: Person, body: FormText = "") -> Response:
+        key = PreviewKey(repo, number)
         text = body.replace("\r\n", "\n").strip()
         if not text or len(text) > MAX_COMMENT:
             problem = "Write something first." if not text else f"A comment has at most {MAX_COMMENT:,} characters."
@@ -196,21 +187,7 @@ class Threads:
         if thread.missing:
             return no_page(self._pages, request, thread.problem, now)
         values = {"key": key, "card": card, "thread": thread, "draft": draft, "problem_text": problem}
-        return self._pages.show(request, "pull.html", values, now=now, status=max(status, _status(thread)))
-
-
-def no_page(pages: Pages, request: Request, reason: str, now: datetime) -> Response:
-    return pages.show(request, "problem.html", {"reason": reason}, now=now, status=404)
-
-
-def _status(part: Part[Value]) -> int:
-    return 503 if part.problem else 200
-
-
-def _choose_service(card: Card | None, wanted: str) -> str:
-    """The one whose log is shown: the one asked for, or the first; empty where nothing runs."""
-    names = [service.name for service in card.preview.services] if card and card.preview else []
-    return wanted if wanted in names else next(iter(names), "")
+        return self._pages.show(request, "pull.html", values, now=now, status=max(status, thread.status))
 
 
 def _history(parts: list[Part[tuple[SuiteRun, ...]]], now: datetime) -> Part[tuple[views.Plot, ...]]:

@@ -8,19 +8,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
+from typing import Annotated
 from urllib.parse import quote, unquote
 
-from fastapi import Request
+from fastapi import Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.routing import NoMatchFound
 
-from controller.api import markup, views
+from controller.api import markup, probe_views, target_views, views
+from controller.api.calls import TheCall, call_of
 from controller.common.markdown import plain, visible
 from controller.common.nouns import PreviewKey, short
 from controller.previews.commands import HELP
 from controller.previews.desk import Answer
 from smoke.documents import format_duration
 
+STATUS_PAGE = "status-page"
+"""Its route's name."""
 NAME_COOKIE = "mayfly_name"
 SAID_COOKIE = "mayfly_said"
 REFRESH_HEADER = "mayfly-refresh"
@@ -81,7 +86,11 @@ class Pages:
             "conversations": conversations,
             "help": HELP,
             "preview_page": preview_page,
+            "probe_page": probe_page,
+            "probe_views": probe_views,
             "pull_page": pull_page,
+            "target_page": target_page,
+            "target_views": target_views,
             "views": views,
         }
 
@@ -92,7 +101,13 @@ class Pages:
         refresh = REFRESH_HEADER in request.headers
         said = None if refresh else read_said(request)
         html = self._templates.get_template(template).render(
-            now=now, said=said, name=read_name(request), path=request.url.path, **values
+            now=now,
+            said=said,
+            name=read_name(request),
+            path=request.url.path,
+            status_page=path_of(request, STATUS_PAGE),
+            visitor=call_of(request).identity,
+            **values,
         )
         response = HTMLResponse(html, status)
         if said is not None:
@@ -120,14 +135,38 @@ def pull_page(key: PreviewKey) -> str:
     return f"/pulls/{quote(key.repo)}/{key.number}"
 
 
+def path_of(request: Request, route: str) -> str:
+    """Of a page, by its route's name; empty where there is no such page here."""
+    try:
+        return str(request.app.url_path_for(route))
+    except NoMatchFound:
+        return ""
+
+
+def probe_page(name: str) -> str:
+    return f"/probes/{quote(name)}"
+
+
+def target_page(name: str) -> str:
+    return f"/targets/{quote(name)}"
+
+
 def web_address(url: str) -> str:
     """The address, where a link may lead there; empty for anything that is not a web page."""
     return url if url.startswith(("http://", "https://")) else ""
 
 
 def clean_name(text: str) -> str:
-    """One printable line, or `somebody`: there is no login, a name is what a person says it is."""
+    """One printable line, or `somebody`: without a login, a name is what a person says it is."""
     return " ".join(plain(text).split())[:MAX_NAME] or SOMEBODY
+
+
+def person(call: TheCall, actor: Annotated[str, Form()] = "", author: Annotated[str, Form()] = "") -> str:
+    """Who sent a form: the token's name where there is one, and what they call themselves otherwise."""
+    return clean_name(call.identity.name or actor or author)
+
+
+Person = Annotated[str, Depends(person)]
 
 
 def read_name(request: Request) -> str:

@@ -251,8 +251,8 @@ class CommandIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     command: str = Field(min_length=1, max_length=10_000, examples=["/preview pin"])
-    actor: Actor
-    """Who says so."""
+    actor: Actor | None = None
+    """Who says so. Where there are tokens, the token's name counts, whatever stands here."""
 
 
 class AnswerOut(Out):
@@ -264,7 +264,7 @@ class AnswerOut(Out):
 class ApprovalIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    actor: Actor
+    actor: Actor | None = None
 
 
 class ApprovalOut(Out):

@@ -1,9 +1,9 @@
 """Answers that go on: they beat while nothing happens, and end when the controller stops."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from controller.errors import MayflyError
 
@@ -34,7 +34,8 @@ async def flowing(
         stop = asyncio.create_task(stopping.wait())
         following = asyncio.create_task(_next(source))
         try:
-            await asyncio.sleep(0)  # lets `source` begin to listen
+            for _ in range(2):
+                await asyncio.sleep(0)  # lets `source`, and what it is merged from, begin to listen
             yield opening
             while not stop.done():
                 await asyncio.wait({following, stop}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
@@ -47,6 +48,24 @@ async def flowing(
                 yield text
         finally:
             await _cancelled(stop, following)
+
+
+async def merged(sources: Collection[AsyncIterator[Item]]) -> AsyncIterator[Item]:
+    """What any of them yields, as it comes, until none goes on. Raises what one of them raises."""
+    steps = {asyncio.create_task(_step(source)): source for source in sources}
+    try:
+        while steps:
+            done, _ = await asyncio.wait(steps, return_when=asyncio.FIRST_COMPLETED)
+            for step in done:
+                source = steps.pop(step)
+                if (item := step.result()) is not None:
+                    steps[asyncio.create_task(_step(source))] = source
+                    yield item
+    finally:
+        await _cancelled(*steps)
+        for source in sources:
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()
 
 
 async def begun(source: AsyncIterator[str], within: float) -> AsyncIterator[str]:
@@ -76,7 +95,7 @@ async def _after(first: "asyncio.Task[str | None]", source: AsyncIterator[str]) 
             await _cancelled(first)
 
 
-async def _step(source: AsyncIterator[str]) -> str | None:
+async def _step(source: AsyncIterator[Item]) -> Item | None:
     return await anext(source, None)
 
 
@@ -87,7 +106,7 @@ async def _next(source: AsyncIterator[str]) -> str | None:
         return f"({error.reason})\n"
 
 
-async def _cancelled(*tasks: "asyncio.Task[bool] | asyncio.Task[str | None]") -> None:
+async def _cancelled(*tasks: "asyncio.Future[Any]") -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from controller.common.nouns import CheckJob, ServiceState, StepState, short
+from controller.common.nouns import CheckJob, Phase, ServiceState, StepState, short
 from controller.common.words import CheckStatus, DeploymentState
 from controller.previews.desk import Card
-from controller.previews.model import Database, Phase, Preview, Verb
+from controller.previews.model import Database, Preview, Verb
 from smoke.documents import format_duration
 from smoke.model import CheckResult, Outcome, SuiteRun
 
@@ -29,12 +29,14 @@ CHECK_TONES = {
     CheckStatus.SUCCESS: "good",
     CheckStatus.FAILURE: "bad",
     CheckStatus.ACTION_REQUIRED: "warn",
+    CheckStatus.NEUTRAL: "rest",
 }
 DEPLOYMENT_TONES = {
     DeploymentState.QUEUED: "rest",
     DeploymentState.IN_PROGRESS: "busy",
     DeploymentState.SUCCESS: "good",
     DeploymentState.FAILURE: "bad",
+    DeploymentState.ERROR: "warn",
     DeploymentState.INACTIVE: "rest",
 }
 STATE_TONES = {"starting": "busy", "failed": "bad", "ready": "good", "waiting": "busy"}

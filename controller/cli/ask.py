@@ -12,6 +12,7 @@ from controller.cli import client, keys, tables
 from controller.cli.client import preview_path
 from controller.cli.console import FAILED, UNKNOWN, Failure, out, say
 from controller.cli.seen import Answered, Approved, Card, Listing, Status, Timeline
+from controller.cli.target_seen import Targets
 
 
 def ls(home: Path | None, *, as_json: bool) -> None:
@@ -43,13 +44,12 @@ def show(home: Path | None, key: str, *, as_json: bool) -> None:
 
 
 def logs(home: Path | None, key: str, service: str | None, *, lines: int, follow: bool, as_json: bool) -> None:
-    """As JSON, an object a line."""
+    """As JSON, an object a line. A target's where no preview has that name."""
     mayfly = client.connect(home)
-    card = _card(mayfly, key)
     query: dict[str, str | int] = {"lines": lines, "follow": "true" if follow else "false"}
     if service:
         query["service"] = service
-    for line in mayfly.lines(preview_path(card.repo, card.number, "logs", **query), follow=follow):
+    for line in mayfly.lines(_log_path(mayfly, key, query), follow=follow):
         print(json.dumps({"line": line}) if as_json else line, flush=follow)
 
 
@@ -97,6 +97,16 @@ def person() -> str:
 
 def print_json(model: BaseModel) -> None:
     print(model.model_dump_json())
+
+
+def _log_path(mayfly: client.Client, key: str, query: dict[str, str | int]) -> str:
+    try:
+        card = _card(mayfly, key)
+    except Failure:
+        if key not in {target.name for target in mayfly.get("/api/v1/targets", Targets).targets}:
+            raise
+        return client.target_path(key, "logs", **query)
+    return preview_path(card.repo, card.number, "logs", **query)
 
 
 def _card(mayfly: client.Client, key: str) -> Card:

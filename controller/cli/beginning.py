@@ -37,7 +37,7 @@ def init(folder: Path, home: Path | None, *, force: bool) -> Initialised:
     schema = mine.path / SCHEMA
     schema.write_text(spec_schema(), encoding="utf-8")
     wrote = _write_spec(top, schema, force=force)
-    _write_policy(mine)
+    _write_policy(mine, connected.repo, connected.main)
     return Initialised(top, connected.repo, connected.main, wrote, connected.remote_added)
 
 
@@ -74,7 +74,7 @@ def _write_spec(top: Path, schema: Path, *, force: bool) -> bool:
     return True
 
 
-def _write_policy(home: Home) -> None:
+def _write_policy(home: Home, repo: str, main: str) -> None:
     """With the PATH of whoever runs this: a preview finds the programs that this person's own terminal finds."""
     if home.policy_file.exists():
         return
@@ -84,10 +84,16 @@ def _write_policy(home: Home) -> None:
 local:
   path: {path} # the PATH of previews: nothing else of your environment reaches them
 
-# listen: 127.0.0.1:8080 # there is no login: keep it on loopback
+# listen: 127.0.0.1:8080 # on loopback there is no login; elsewhere a token is needed (`mayfly token create`)
 # previews: {{max_alive: 30, max_removals: 5, sleep_after: 2h, expire_after: 3 days, max_life: 14 days}}
 # allow: {{build: true, command_checks: true, browser_checks: true, memory: 2Gi, services: 10}}
 # On a cluster also allow: {{forks: approve}} (off, approve or on: whether pull requests from forks run); here never.
+
+# Main, deployed to http://production.localhost:8080, checked, and rolled back where it fails; and watched.
+# targets: [{{name: production, repository: {repo}, branch: {main}, soak: 1m}}]
+# probes:
+#   - {{name: main, url: "http://production.localhost:8080", objective: 99.9% over 30 days, target: production}}
+# notify: [{{name: oncall, url: "https://example.com/hooks/mayfly"}}]
 """)
 
 

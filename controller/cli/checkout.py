@@ -41,6 +41,11 @@ class Checkout:
             raise Unmet(f"`git {' '.join(words)}` works", said)
         return said
 
+    def main(self) -> str:
+        """The newest revision of the forge's main, fetched."""
+        self.git("fetch", "--quiet", REMOTE, "main")
+        return self.git("rev-parse", "FETCH_HEAD").strip()
+
     def commit(self, patch: Path) -> str:
         """Applies a mailed patch as a commit; its revision."""
         self.git("am", "--quiet", "--keep-non-patch", str(patch))

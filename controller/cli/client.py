@@ -1,6 +1,7 @@
 """Asks the running controller, over its JSON API. Standard library only: a command should answer before one notices."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse
@@ -11,10 +12,14 @@ from urllib.parse import quote, urlencode, urlsplit
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from controller.cli import homes
-from controller.cli.console import MISUSED, UNKNOWN, Failure
-from controller.settings import Policy
+from controller.cli.console import FAILED, MISUSED, UNKNOWN, Failure
+from controller.settings import ADMIN_TOKEN, Policy
 
 NOT_RUNNING = "Mayfly is not running: start it with `mayfly serve`"
+TOKEN = "MAYFLY_TOKEN"  # noqa: S105 - a variable's name
+"""Where it is not set, MAYFLY_ADMIN_TOKEN: whoever is in the controller's own environment is its operator."""
+NO_TOKEN = f"this Mayfly wants a token: put yours into {TOKEN}; `mayfly token create` makes one"
+NOT_TAKEN = f"the token in {TOKEN} is not known here, or not any more; `mayfly token create` makes another"
 MAX_ANSWER = 32 * 2**20
 """Bytes of an answer that is read whole; more than ten thousand previews need."""
 
@@ -66,6 +71,8 @@ class Client:
     ) -> Iterator[HTTPResponse]:
         connection = HTTPConnection(*self.address, timeout=self._timeout)
         headers = {"Host": self._host, "Accept": "application/json, text/plain"}
+        if token := os.environ.get(TOKEN) or os.environ.get(ADMIN_TOKEN):
+            headers["Authorization"] = f"Bearer {token}"
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
@@ -97,14 +104,17 @@ class Client:
 
 
 def _problem(response: HTTPResponse) -> Failure:
-    """A refusal is the person's to mend; 5xx tell nothing."""
+    """What is not taken (409, 422) failed; any other refusal is the person's to mend; 5xx tell nothing."""
+    if response.status == 401:
+        return Failure(NOT_TAKEN if os.environ.get(TOKEN) else NO_TOKEN)
     body = response.read(64 * 1024)
     try:
         problem = Problem.model_validate_json(body)
     except ValidationError:
         problem = Problem()
     text = problem.detail or problem.title or f"Mayfly answered {response.status} {response.reason}"
-    return Failure(text, UNKNOWN if response.status >= 500 else MISUSED)
+    unknown = response.status >= 500 or response.status == 429
+    return Failure(text, UNKNOWN if unknown else FAILED if response.status in {409, 422} else MISUSED)
 
 
 def connect(home: Path | None) -> Client:
@@ -114,4 +124,9 @@ def connect(home: Path | None) -> Client:
 
 def preview_path(repo: str, number: int, what: str = "", **query: str | int) -> str:
     path = f"/api/v1/previews/{quote(repo, safe='/')}/{number}" + (f"/{what}" if what else "")
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def target_path(name: str, what: str = "", **query: str | int) -> str:
+    path = f"/api/v1/targets/{quote(name, safe='')}" + (f"/{what}" if what else "")
     return f"{path}?{urlencode(query)}" if query else path

@@ -12,11 +12,12 @@ from controller.cli.chapters import ALIVE, alive_file
 from controller.cli.console import FAILED, Failure, out
 from controller.cli.hub_github import AtGitHub
 from controller.cli.hubs import Embedded, Hub
+from controller.cli.operator import TARGET
 from controller.cli.proof import Unmet, tail
 from controller.cli.seen import Timeline
 from controller.cli.stage import Stage
 from controller.cli.story import Step, gone, steps
-from controller.cli.traces import InACluster, OnThisMachine, Traces, processes
+from controller.cli.traces import InACluster, OnThisMachine, Traces
 from controller.errors import MayflyError
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -90,8 +91,9 @@ def _explain(console: Console, stage: Stage, problem: Unmet | Failure | MayflyEr
     else:
         console.print(escape(str(problem)))
     try:
-        for card in stage.cards() if stage.serves else []:
-            path = f"/api/v1/previews/{card.repo}/{card.number}/timeline"
+        cards = stage.cards() if stage.serves else []
+        paths = [f"/api/v1/previews/{card.repo}/{card.number}/timeline" for card in cards]
+        for path in (*paths, *([f"/api/v1/targets/{TARGET}/timeline"] if stage.serves else [])):
             for event in stage.client.get(path, Timeline).events:
                 console.print(f"  {event.at:%H:%M:%S} {escape(event.text)}", style="dim")
     except Failure as failure:
@@ -139,9 +141,8 @@ def _clear(stage: Stage) -> None:
 
 def _end(stage: Stage) -> str:
     stage.stop()
+    stage.end_main()
     stage.hub.stop()
-    if left := processes(stage.home):
-        raise Unmet("no process is left", "\n".join(left))
     return "Mayfly, what it keeps running and the folder go now"
 
 

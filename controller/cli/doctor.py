@@ -15,8 +15,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from controller.cli import forge_findings, homes
-from controller.cli.client import Client
+from controller.cli import forge_findings, homes, production_findings
+from controller.cli.client import NO_TOKEN, NOT_TAKEN, Client
 from controller.cli.console import FAILED, Failure, out
 from controller.cli.findings import Finding
 from controller.cli.seen import Status
@@ -40,6 +40,7 @@ def examine(home: Path | None, policy_file: Path | None = None) -> list[Finding]
         *_browser(),
         about_home,
         _space(found.path if found else Path.cwd()),
+        *production_findings.of_policy(policy, found, os.environ),
         *_controller(policy),
     ]
 
@@ -145,9 +146,13 @@ def _controller(policy: Policy) -> list[Finding]:
     try:
         status = client.get("/api/v1/status", Status)
     except Failure as failure:
-        return [*forge_findings.of_policy(policy, os.environ), _not_running(policy, failure)]
-    running = Finding("controller", "ok", f"{client.url}, version {status.version}")
-    return [running, *forge_findings.of_running(status.forge, policy, datetime.now(UTC))]
+        if failure.text in {NO_TOKEN, NOT_TAKEN}:
+            return [Finding("controller", "absent", f"{client.url} runs, and tells nothing: {failure.text}")]
+        before = [*forge_findings.of_policy(policy, os.environ), *production_findings.of_start(policy, os.environ)]
+        return [*before, _not_running(policy, failure)]
+    running, now = Finding("controller", "ok", f"{client.url}, version {status.version}"), datetime.now(UTC)
+    told = forge_findings.of_running(status.forge, policy, now)
+    return [running, *told, *production_findings.of_running(client, policy, now)]
 
 
 def _not_running(policy: Policy, failure: Failure) -> Finding:

@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
+from controller.adapters.github.markers import topic_of
 from controller.cli.checkout import REMOTE, Checkout
 from controller.cli.fake_github import APP, PERSON, FakeGitHub
-from controller.cli.hubs import url_in
-from controller.cli.person import Answer, CheckRuns, Comment, Deployment, Person, Pull, Status
+from controller.cli.hubs import OnMain, url_in
+from controller.cli.person import Answer, CheckRuns, Comment, CommitStatus, Deployment, Person, Pull, Status
 from controller.cli.proof import until
 from controller.settings import WEBHOOK_SECRET, Home
 
@@ -73,8 +74,7 @@ class AtGitHub:
         return url_in(said, expected)
 
     def reports(self, number: int) -> list[str]:
-        comments = self._ask("GET", f"issues/{number}/comments", list[Comment])
-        return [comment.body for comment in comments if comment.user.type == "Bot"]
+        return self._comments(number, "")
 
     def checks(self, number: int, revision: str) -> dict[str, str]:
         del number
@@ -83,18 +83,25 @@ class AtGitHub:
 
     def deployment(self, number: int, revision: str) -> str:
         del number
-        deployments = self._ask("GET", f"deployments?sha={revision}", list[Deployment])
-        if not deployments:
-            return ""
-        latest = max(one.id for one in deployments)
-        statuses = self._ask("GET", f"deployments/{latest}/statuses", list[Status])
-        return max(statuses, key=lambda status: status.id).state if statuses else ""
+        return self._deployment(f"sha={revision}")
 
-    def finish(self, branch: str) -> str:
+    def on_main(self, revision: str, target: str) -> OnMain:
+        name = f"mayfly/{target}"
+        statuses = self._ask("GET", f"commits/{revision}/statuses", list[CommitStatus])
+        mine = [status for status in statuses if status.context == name]
+        if not mine:
+            return OnMain()
+        latest = max(mine, key=lambda status: status.id)
+        deployment = self._deployment(f"sha={revision}&environment={target}")
+        return OnMain(latest.state, latest.description, self.checks(0, revision).get(name, ""), deployment)
+
+    def deployed(self, number: int, target: str) -> str:
+        return "\n\n".join(self._comments(number, f"deploy-{target}"))
+
+    def finish(self, branch: str) -> None:
         """As with the button; then the branch goes, as with the other one."""
         self._ask("PUT", f"pulls/{self._numbers[branch]}/merge", dict[str, JsonValue], {})
         self._checkout.git("push", "--quiet", REMOTE, "--delete", branch)
-        return "it was merged"
 
     def close(self, pulls: Mapping[int, str]) -> None:
         for number in pulls:
@@ -108,6 +115,19 @@ class AtGitHub:
     def stop(self) -> None:
         if self._github is not None:
             self._github.stop()
+
+    def _comments(self, number: int, topic: str) -> list[str]:
+        comments = self._ask("GET", f"issues/{number}/comments", list[Comment])
+        return [one.body for one in comments if one.user.type == "Bot" and topic_of(one.body) == topic]
+
+    def _deployment(self, which: str) -> str:
+        """The state of the latest one."""
+        deployments = self._ask("GET", f"deployments?{which}", list[Deployment])
+        if not deployments:
+            return ""
+        latest = max(one.id for one in deployments)
+        statuses = self._ask("GET", f"deployments/{latest}/statuses", list[Status])
+        return max(statuses, key=lambda status: status.id).state if statuses else ""
 
     def _ask(self, method: str, path: str, answer: type[Answer], body: Mapping[str, JsonValue] | None = None) -> Answer:
         return self.ada.ask(method, f"/repos/{self.repo}/{path}", answer, body)

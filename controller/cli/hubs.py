@@ -4,12 +4,14 @@
 -------------------------  ------------------------------  --------------------------------------------
 a pull request opens       with the push of its branch     Ada opens it after the push
 she is told the URL        by the push                     by the comment
-it ends                    its branch is deleted           she merges it, or closes it
+it is merged               she pushes its branch to main   she presses the button
+it is given up             its branch is deleted           she closes it
 """
 
 import asyncio
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from controller.adapters.git.forge import GitForge
@@ -19,6 +21,17 @@ from controller.cli.proof import Unmet
 from controller.common.nouns import PreviewKey
 from controller.common.words import Conversation
 from controller.settings import Home
+
+
+@dataclass(frozen=True, slots=True)
+class OnMain:
+    """What a commit of main says of its deploy, in GitHub's words; all of it empty where it says nothing."""
+
+    status: str = ""
+    says: str = ""
+    """The status, for people."""
+    check: str = ""
+    deployment: str = ""
 
 
 class Hub(Protocol):
@@ -45,7 +58,7 @@ class Hub(Protocol):
         ...
 
     def reports(self, number: int) -> list[str]:
-        """Mayfly's comments on a pull request."""
+        """Mayfly's comments on a pull request, but for what targets say there."""
         ...
 
     def checks(self, number: int, revision: str) -> dict[str, str]:
@@ -56,8 +69,14 @@ class Hub(Protocol):
         """The latest one's state, in GitHub's words; empty where there is none."""
         ...
 
-    def finish(self, branch: str) -> str:
-        """Its work is done, in a few words how: the pull request ends."""
+    def on_main(self, revision: str, target: str) -> OnMain: ...
+
+    def deployed(self, number: int, target: str) -> str:
+        """The comment on a merged pull request that tells of its deploy; empty where there is none."""
+        ...
+
+    def finish(self, branch: str) -> None:
+        """Its pull request is merged, and the branch deleted."""
         ...
 
     def close(self, pulls: Mapping[int, str]) -> None:
@@ -101,7 +120,7 @@ class Embedded:
         return url_in(self._said[branch], "the push answers with the URL of the preview")
 
     def reports(self, number: int) -> list[str]:
-        return [entry.body for entry in self._conversation(number).entries if entry.sticky]
+        return [entry.body for entry in self._conversation(number).entries if entry.sticky and not entry.topic]
 
     def checks(self, number: int, revision: str) -> dict[str, str]:
         checks = self._conversation(number).checks
@@ -112,9 +131,19 @@ class Embedded:
         found = self._conversation(number).deployment
         return found.state.value if found else ""
 
-    def finish(self, branch: str) -> str:
-        self._checkout.git("push", REMOTE, "--delete", branch)
-        return "its branch was deleted"
+    def on_main(self, revision: str, target: str) -> OnMain:
+        said, name = asyncio.run(self._forge.said_of(self.repo, revision)), f"mayfly/{target}"
+        status = next((one for one in said.statuses if one.context == name), None)
+        check = next((one.status.value for one in said.checks if one.name == name), "")
+        deployment = next((one.state.value for one in said.deployments if one.environment == target), "")
+        return OnMain(status.state.value, status.description, check, deployment) if status else OnMain()
+
+    def deployed(self, number: int, target: str) -> str:
+        topic = f"deploy-{target}"
+        return next((entry.body for entry in self._conversation(number).entries if entry.topic == topic), "")
+
+    def finish(self, branch: str) -> None:
+        self._checkout.git("push", REMOTE, f"{branch}:main", f":{branch}")
 
     def close(self, pulls: Mapping[int, str]) -> None:
         self._checkout.git("push", REMOTE, "--delete", *pulls.values())

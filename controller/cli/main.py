@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from controller.cli import probe, target, token
 from controller.cli.console import EXIT_CODES, explained
 
 app = typer.Typer(
@@ -19,6 +20,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(token.app, name="token")
+app.add_typer(target.app)
+app.add_typer(probe.app)
 
 HomeOption = Annotated[
     Path | None,
@@ -90,6 +95,28 @@ def serve(
 
 
 @app.command(epilog=EXIT_CODES)
+def agent(
+    *,
+    location: Annotated[str, typer.Option("--location", metavar="NAME", help="As probes name it; its token's name.")],
+    controller: Annotated[str, typer.Option("--controller", metavar="URL", help="Where the dashboard is.")],
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder", metavar="DIR", help="Samples wait here. [~/.local/state/mayfly/agent-NAME]", show_default=False
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Send the token over plain http; whoever listens can be this agent.")
+    ] = False,
+) -> None:
+    """Run probes from here, for a controller elsewhere, until Ctrl-C. The token is in MAYFLY_TOKEN."""
+    with explained():
+        from controller.cli import agent as agents
+
+        agents.agent(location, controller, folder, insecure=insecure)
+
+
+@app.command(epilog=EXIT_CODES)
 def stop(*, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """End everything: the controller, the previews' processes, PostgreSQL. The data stays."""
     with explained():
@@ -149,7 +176,7 @@ def logs(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the log of a preview."""
+    """Print the log of a preview, or of a target."""
     with explained():
         from controller.cli import ask
 

@@ -52,6 +52,11 @@ class Status(BaseModel):
     state: str
 
 
+class CommitStatus(Status):
+    context: str
+    description: str
+
+
 class Person:
     """`api` is the API's root."""
 

@@ -13,15 +13,19 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from controller.cli import operator
 from controller.cli.chapters import SHOP
 from controller.cli.checkout import Checkout
 from controller.cli.client import Client, preview_path
 from controller.cli.console import UNKNOWN, Failure
 from controller.cli.hubs import Hub
+from controller.cli.itself import mayfly
+from controller.cli.pager import SECRET, Pager
 from controller.cli.proof import Unmet, tail, until
 from controller.cli.seen import Card, Listing, Status
 from controller.cli.serve import with_changes
 from controller.cli.traces import Left, Traces
+from controller.errors import MayflyError
 from controller.settings import Home, Policy
 
 STOP_WITHIN = 20
@@ -32,6 +36,9 @@ STOP_WITHIN = 20
 class Page:
     status: int
     body: str
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.body[:400]}"
 
 
 class Stage:
@@ -47,6 +54,7 @@ class Stage:
         self.home = Home(self.checkout.path / ".mayfly")
         self.hub = hub
         self.client = Client(self.policy)
+        self.pager = Pager()
         self._place = place
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -56,12 +64,24 @@ class Stage:
         return self.folder / "serve.log"
 
     def prepare(self) -> None:
-        """The shop as a repository, its forge, and a policy that names both places."""
+        """The shop as a repository, its forge, and a policy that names both places, and production."""
         self.checkout.make()
         host, port = self.client.address
         self.hub.open(self.checkout, self.home, f"http://{host}:{port}/webhooks/github")
+        self.configure(operator.FIRST_NOTICE)
+
+    def configure(self, notice: str, *, watched: bool = False) -> None:
+        """Writes the policy, which is read with the next start; `watched`: a probe of production and a pager too."""
         policy = {"listen": self.policy.listen, **self._place.policy, **self.hub.policy}
+        policy |= operator.main(self.hub.repo, notice, self._place.target)
+        if watched:
+            policy |= operator.watching(self.production, self.pager.url)
         self.home.policy_file.write_text(json.dumps(policy, indent=2))
+
+    @property
+    def production(self) -> str:
+        """Its URL."""
+        return self.policy.url(operator.TARGET)
 
     def push(self, branch: str) -> int:
         """The number of its pull request."""
@@ -78,7 +98,7 @@ class Stage:
                 stderr=log,
                 start_new_session=True,
                 cwd=self.folder,
-                env=os.environ | self.hub.environment,
+                env=os.environ | self.hub.environment | {SECRET: self.pager.secret},
             )
 
         def answers() -> str:
@@ -96,7 +116,7 @@ class Stage:
         return self._server is not None and self._server.poll() is None
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL where that is not enough. Previews go on running."""
+        """SIGTERM, and SIGKILL where that is not enough. Previews and main go on running."""
         if self._server is None:
             return
         if self.serves:
@@ -115,15 +135,30 @@ class Stage:
         number = next((card.number for card in self.cards() if card.branch == branch), None)
         return None if number is None else self.client.get(preview_path(self.hub.repo, number), Card)
 
-    def page(self, url: str, path: str = "/") -> Page:
+    def mayfly(self, *words: str) -> str:
+        """One of its commands. Raises Unmet."""
+        return mayfly(self.home, *words)
+
+    def page(self, url: str, path: str = "/", method: str = "GET") -> Page:
         """What a person sees there. The host is in the header: not every resolver knows *.localhost."""
         with closing(HTTPConnection(*self.client.address, timeout=15)) as connection:
             try:
-                connection.request("GET", path, headers={"Host": url.removeprefix("http://").rstrip("/")})
+                connection.request(method, path, headers={"Host": url.removeprefix("http://").rstrip("/")})
                 response = connection.getresponse()
                 return Page(response.status, response.read(2**20).decode(errors="replace"))
             except (OSError, HTTPException) as error:
                 return Page(0, str(error))
+
+    def shows(self, url: str, *texts: str, never: str = "") -> None:
+        """In time; `never` is not there then. Raises Unmet."""
+
+        def missing() -> str:
+            page = self.page(url)
+            held = page.status == 200 and all(text in page.body for text in texts)
+            return "" if held and not (never and never in page.body) else str(page)
+
+        told = " and ".join(f"“{text}”" for text in texts) + (f", and not “{never}”" if never else "")
+        until(f"{url} shows {told}", 30, missing)
 
     def report(self, number: int) -> str:
         """The one comment of ours on the pull request; empty where there is none."""
@@ -136,11 +171,22 @@ class Stage:
         """What there is of previews now."""
         return self._place.left(self.home)
 
+    def main(self) -> list[str]:
+        """What runs of main."""
+        return self._place.main(self.home)
+
+    def end_main(self) -> None:
+        """Raises Unmet, Failure or MayflyError."""
+        if self.main():
+            self._place.end(self.home)
+
     def close(self) -> None:
         """Ends what was started here, PostgreSQL included, and removes the folder."""
         self.stop()
-        with suppress(Unmet):  # told already where it matters
-            self.hub.stop()
+        for end in (self.end_main, self.hub.stop):
+            with suppress(Unmet, Failure, MayflyError):  # told already where it matters
+                end()
+        self.pager.close()
         self._place.clean(self.home)
         shutil.rmtree(self.folder, ignore_errors=True)
 

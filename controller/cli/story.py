@@ -1,4 +1,6 @@
-"""The story of one pull request, from its first push to its end. Each step does something real and proves it.
+"""The story of one pull request, from its first push to its end; `sequel` goes on with main.
+
+Each step does something real and proves it.
 
 push                                     what has to be seen
 ---------------------------------------  --------------------------------------------------------------
@@ -7,7 +9,7 @@ a change that breaks the page            smoke fails, e2e is not run
 a change that breaks the checkout        smoke passes, e2e fails
 a migration for an empty database        the migration fails on the populated clone, and says why
 the fix                                  all checks pass again
-the pull request ends                    no process, database, folder or namespace, not listed
+the pull request is merged               no process, database, folder or namespace, not listed
 
 The forge shows it too, at every step: one comment, the checks of the revision, the deployment.
 """
@@ -18,7 +20,8 @@ from dataclasses import dataclass
 from controller.cli.chapters import chapter_file
 from controller.cli.proof import Unmet, until
 from controller.cli.seen import Card
-from controller.cli.stage import Page, Stage
+from controller.cli.sequel import Sequel
+from controller.cli.stage import Stage
 
 BRANCH = "few-left"
 WELCOME = "Things for long walks"
@@ -45,13 +48,18 @@ def steps(stage: Stage) -> Iterator[Step]:
     yield Step("a push breaks the checkout: smoke passes, e2e catches it", told.broken_checkout)
     yield Step("a migration fails on populated data: the migration step catches it", told.broken_migration)
     yield Step("the fix goes green", told.fixed)
-    yield Step("the pull request ends: nothing is left", told.ends)
+    yield Step("the pull request is merged: nothing of its preview is left", told.ends)
+    then = Sequel(stage, lambda: told.number)
+    yield Step("main is deployed: what was merged is verified in production", then.deployed)
+    yield Step("a bad change and a new configuration: smoke rolls both back", then.rolled_back)
+    yield Step("a person rolls back: production goes further back", then.by_hand)
+    yield Step("production fails for a moment: its probe pages once, and resolves", then.alerted)
 
 
 class Story:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._number = 0
+        self.number = 0
         self._revision = ""
 
     def opens(self) -> str:
@@ -73,7 +81,7 @@ class Story:
 
         until("the preview is ready", READY_WITHIN, missing)
         url = self._card().url
-        expect_page(self._stage, url, WELCOME)
+        self._stage.shows(url, WELCOME)
         if absent := [kind for kind, found in self._stage.left().items() if not found]:
             raise Unmet(
                 "the preview has processes, a folder and a database, or a namespace", f"no {', no '.join(absent)}"
@@ -98,7 +106,7 @@ class Story:
     def broken_checkout(self) -> str:
         self._push(3)
         card = self._settled({"smoke": "passed", "e2e": "failed"})
-        expect_page(self._stage, card.url, WELCOME)
+        self._stage.shows(card.url, WELCOME)
         why = self._why(card)
         self._shown(smoke="success", e2e="failure", deployment="success")
         return why
@@ -120,25 +128,25 @@ class Story:
     def fixed(self) -> str:
         self._push(5)
         card = self._settled({"smoke": "passed", "e2e": "passed"})
-        expect_page(self._stage, card.url, "few left")
+        self._stage.shows(card.url, "few left")
         self._reported(self._revision[:7])
         self._shown(smoke="success", e2e="success", deployment="success")
         return card.headline
 
     def ends(self) -> str:
         card = self._card()
-        how = self._stage.hub.finish(BRANCH)
+        self._stage.hub.finish(BRANCH)
         gone(self._stage, [card])
         page = self._stage.page(card.url)
         if page.status != 404:
-            raise Unmet("its URL leads nowhere", _seen(page))
+            raise Unmet("its URL leads nowhere", str(page))
         self._reported("removed")
         self._shown(smoke="success", e2e="success", deployment="inactive")
-        return f"{how}: no {', no '.join(self._stage.left())} left"
+        return f"no {', no '.join(self._stage.left())} left"
 
     def _push(self, chapter: int) -> None:
         self._revision = self._stage.checkout.commit(chapter_file(chapter))
-        self._number = self._stage.push(BRANCH)
+        self.number = self._stage.push(BRANCH)
 
     def _card(self) -> Card:
         card = self._stage.card(BRANCH)
@@ -164,7 +172,7 @@ class Story:
 
     def _reported(self, *words: str) -> None:
         def missing() -> str:
-            report = self._stage.report(self._number)
+            report = self._stage.report(self.number)
             return "" if report and all(word in report for word in words) else report or "no comment"
 
         until(f"the report on the pull request says {', '.join(words)}", 30, missing, self._stage.hub.pause)
@@ -174,8 +182,8 @@ class Story:
         hub, expected = self._stage.hub, {"mayfly/smoke": smoke, "mayfly/e2e": e2e, "deployment": deployment}
 
         def missing() -> str:
-            checks = hub.checks(self._number, self._revision)
-            shown = checks | {"deployment": hub.deployment(self._number, self._revision)}
+            checks = hub.checks(self.number, self._revision)
+            shown = checks | {"deployment": hub.deployment(self.number, self._revision)}
             return "" if shown == expected else _pairs(shown)
 
         until(f"the forge shows {_pairs(expected)}", 30, missing, hub.pause)
@@ -184,14 +192,6 @@ class Story:
         suite, check = next((run.suite, one) for run in card.runs for one in run.results if one.outcome == "failed")
         self._reported(check.name, self._revision[:7])
         return f"{suite} › {check.name}: {check.message}"
-
-
-def expect_page(stage: Stage, url: str, text: str) -> None:
-    def missing() -> str:
-        page = stage.page(url)
-        return "" if page.status == 200 and text in page.body else _seen(page)
-
-    until(f"{url} shows “{text}”", 30, missing)
 
 
 def gone(stage: Stage, cards: list[Card]) -> None:
@@ -213,10 +213,6 @@ def _words(expected: dict[str, str]) -> str:
 
 def _pairs(shown: dict[str, str]) -> str:
     return ", ".join(f"{name}: {state or 'none'}" for name, state in shown.items())
-
-
-def _seen(page: Page) -> str:
-    return f"{page.status} {page.body[:400]}"
 
 
 def _about(card: Card) -> str:

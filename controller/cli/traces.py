@@ -1,4 +1,4 @@
-"""Where the demo's previews run, and what there is of them: on this machine, or in a cluster."""
+"""Where the demo's previews and main run, and what there is of them: on this machine, or in a cluster."""
 
 import asyncio
 import os
@@ -11,11 +11,16 @@ from typing import Any, Protocol
 
 from controller.adapters.local.server import EmbeddedPostgres
 from controller.adapters.postgres.databases import PostgresDatabases
+from controller.cli.itself import mayfly
+from controller.cli.operator import TARGET
+from controller.cli.proof import Unmet, until
 from controller.errors import MayflyError
 from controller.settings import Home, Kubernetes, Local
 
 Left = Mapping[str, list[str]]
-"""What there is, by kind; nothing of any kind once all previews are gone."""
+"""What there is of previews, by kind; nothing of any kind once all of them are gone."""
+GONE_WITHIN = 60
+"""Seconds until a namespace that was deleted is no more."""
 
 
 class Traces(Protocol):
@@ -24,7 +29,20 @@ class Traces(Protocol):
         """What the policy says of this place."""
         ...
 
+    @property
+    def target(self) -> Mapping[str, Any]:
+        """What it says of main there."""
+        ...
+
     def left(self, home: Home) -> Left: ...
+
+    def main(self, home: Home) -> list[str]:
+        """What runs of main."""
+        ...
+
+    def end(self, home: Home) -> None:
+        """Ends main, which goes on without a controller. Raises Unmet, Failure or MayflyError."""
+        ...
 
     def clean(self, home: Home) -> None:
         """Ends what the place itself keeps running."""
@@ -34,9 +52,18 @@ class Traces(Protocol):
 class OnThisMachine:
     def __init__(self) -> None:
         self.policy = {"local": {"path": f"{Path(sys.executable).parent}:{Local().path}"}}
+        self.target: Mapping[str, Any] = {}
 
     def left(self, home: Home) -> Left:
-        return {"processes": processes(home), "folders": _folders(home), "databases": _databases(home)}
+        return {"processes": processes(home.platform), "folders": _folders(home), "databases": _databases(home)}
+
+    def main(self, home: Home) -> list[str]:
+        return processes(home.targets)
+
+    def end(self, home: Home) -> None:
+        mayfly(home, "stop")
+        if left := processes(home.path):
+            raise Unmet("no process is left", "\n".join(left))
 
     def clean(self, home: Home) -> None:
         with suppress(MayflyError):
@@ -54,10 +81,19 @@ class InACluster:
         }
         self.policy = {"platform": "kubernetes", "kubernetes": kubernetes}
         self._kubernetes = Kubernetes.model_validate(kubernetes)
+        self.target = {"namespace": f"{self._kubernetes.instance}-{TARGET}"}
 
     def left(self, home: Home) -> Left:
         del home
         return {"namespaces": asyncio.run(_namespaces(self._kubernetes))}
+
+    def main(self, home: Home) -> list[str]:
+        del home
+        return asyncio.run(_namespace_of_main(self._kubernetes, self.target["namespace"]))
+
+    def end(self, home: Home) -> None:
+        asyncio.run(_delete(self._kubernetes, self.target["namespace"]))
+        until("the namespace of main is gone", GONE_WITHIN, lambda: ", ".join(self.main(home)), 0.5)
 
     def clean(self, home: Home) -> None:
         """Previews are gone by now; the controller's Lease is left."""
@@ -88,13 +124,48 @@ async def _forget_lease(kubernetes: Kubernetes) -> None:
         await api.close()
 
 
+async def _namespace_of_main(kubernetes: Kubernetes, name: str) -> list[str]:
+    """The pods that stay there, or its name where there are none."""
+    from controller.adapters.kubernetes.api import NAMESPACE, POD  # noqa: PLC0415 - as above
+    from controller.adapters.kubernetes.connect import connect  # noqa: PLC0415
+
+    api = await connect(kubernetes)
+    try:
+        if await api.get(NAMESPACE, name) is None:
+            return []
+        pods, _ = await api.list(POD, namespace=name)
+        return sorted(pod["metadata"]["name"] for pod in pods if _stays(pod)) or [name]
+    finally:
+        await api.close()
+
+
+def _stays(pod: dict[str, Any]) -> bool:
+    """Neither a Job's, nor on its way out."""
+    about = pod["metadata"]
+    owners = {owner["kind"] for owner in about.get("ownerReferences", [])}
+    return "Job" not in owners and "deletionTimestamp" not in about
+
+
+async def _delete(kubernetes: Kubernetes, namespace: str) -> None:
+    from controller.adapters.kubernetes.api import NAMESPACE  # noqa: PLC0415 - as above
+    from controller.adapters.kubernetes.connect import connect  # noqa: PLC0415
+
+    api = await connect(kubernetes)
+    try:
+        await api.delete(NAMESPACE, namespace)
+    finally:
+        await api.close()
+
+
 def _databases(home: Home) -> list[str]:
+    """But for main's."""
+
     async def names() -> frozenset[str]:
         postgres = EmbeddedPostgres(home.postgres)
         await postgres.start()
         return await PostgresDatabases(postgres.url).names()
 
-    return sorted(asyncio.run(names()))
+    return sorted(name for name in asyncio.run(names()) if name != f"main-{TARGET}")
 
 
 def _folders(home: Home) -> list[str]:
@@ -102,13 +173,13 @@ def _folders(home: Home) -> list[str]:
     return sorted(entry.name for entry in previews.iterdir()) if previews.is_dir() else []
 
 
-def processes(home: Home) -> list[str]:
-    """Those of previews: by what their environment or their folder says, wherever they forked to."""
-    mark = os.fsencode(home.platform)
-    return [found for entry in Path("/proc").glob("[0-9]*") if (found := _of_a_preview(entry, mark))]
+def processes(folder: Path) -> list[str]:
+    """Those that were started in it: by what their environment or their folder says, wherever they forked to."""
+    mark = os.fsencode(folder)
+    return [found for entry in Path("/proc").glob("[0-9]*") if (found := _started_there(entry, mark))]
 
 
-def _of_a_preview(entry: Path, mark: bytes) -> str:
+def _started_there(entry: Path, mark: bytes) -> str:
     try:
         about = (entry / "environ").read_bytes() + os.fsencode((entry / "cwd").readlink())
         if mark in about:

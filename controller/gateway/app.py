@@ -8,13 +8,12 @@ from urllib.parse import quote
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from yarl import URL
 
-from controller.common.nouns import PreviewKey
+from controller.common.nouns import Phase, PreviewKey, Route
 from controller.gateway import headers, hosts, notices, sockets
 from controller.gateway.headers import Raw
 from controller.gateway.notices import Notice
 from controller.gateway.upstream import Ask, NoAnswer, NotTaken, Upstream
 from controller.gateway.visits import Visits
-from controller.previews.model import Phase, Route
 
 CUT_AFTER = 1.0
 """Seconds; less than the server waits for requests under way."""
@@ -96,9 +95,9 @@ class Gateway:
             return await _answer(request, 404, [_TEXT], b"Nothing lives under this name.\n")
         return await self._serve(request)
 
-    def cut(self) -> None:
+    def cut(self, after: float = CUT_AFTER) -> None:
         """Ends, in a second, what is still being passed on. For a shutdown: some streams never end by themselves."""
-        asyncio.get_running_loop().call_later(CUT_AFTER, self._upstream.cut)
+        asyncio.get_running_loop().call_later(after, self._upstream.cut)
 
     async def close(self) -> None:
         await self._visits.close()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from controller.access.model import SESSION_COOKIE, SESSION_COOKIE_TLS
 from controller.common.nouns import PreviewKey
 
 Raw = list[tuple[bytes, bytes]]
@@ -23,6 +24,7 @@ _HOP_BY_HOP = frozenset(
 )
 _OURS_UP = frozenset({b"expect", b"forwarded", b"host", b"x-real-ip"})
 _OURS_DOWN = frozenset({b"x-mayfly-preview", b"x-robots-tag"})
+_SESSION = re.compile(rf"(?:^|;)[ \t]*(?:{SESSION_COOKIE_TLS}|{SESSION_COOKIE})[ \t]*=[^;]*".encode(), re.IGNORECASE)
 _COOKIE_DOMAIN = re.compile(rb";\s*domain\s*=\s*\.?([^;]*)", re.IGNORECASE)
 _SMOKE = b"mayfly-smoke/"
 
@@ -44,10 +46,11 @@ def by_person(headers: Raw) -> bool:
 
 
 def upwards(headers: Raw, *, scheme: str, host: str, client: str) -> list[tuple[str, str]]:
-    """To the application: who asks is what we saw, not what the request claims."""
+    """To the application: who asks is what we saw, not what the request claims. The dashboard's own session is none of
+    its business, should a browser ever send it."""
     kept = [
         (_text(name), _text(value))
-        for name, value in _end_to_end(headers)
+        for name, value in _without_session(_end_to_end(headers))
         if name not in _OURS_UP and not name.startswith((b"x-forwarded-", b"sec-websocket-"))
     ]
     forwarded = [("x-forwarded-for", client), ("x-forwarded-proto", scheme), ("x-forwarded-host", host)]
@@ -77,6 +80,16 @@ def _end_to_end(headers: Raw) -> Raw:
     if any(name == b"transfer-encoding" for name, _ in headers):
         dropped.add(b"content-length")
     return [(name, value) for name, value in headers if name not in _HOP_BY_HOP and name not in dropped]
+
+
+def _without_session(headers: Raw) -> Raw:
+    """A cookie of ours among others leaves them as they were; alone, the field goes too."""
+    kept: Raw = []
+    for name, value in headers:
+        left = _SESSION.sub(b"", value).strip(b"; \t") if name == b"cookie" and _SESSION.search(value) else value
+        if left or name != b"cookie":
+            kept.append((name, left))
+    return kept
 
 
 def _own_cookie(cookie: bytes, name: str) -> bytes:

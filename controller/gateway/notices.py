@@ -18,8 +18,8 @@ from typing import assert_never
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from controller.common import markdown
+from controller.common.nouns import Phase, Route
 from controller.gateway.headers import Raw
-from controller.previews.model import Phase, Route
 
 STATE_PATH = "/.mayfly/state"
 """On every preview's host: what the page asks, to know when to look again."""

@@ -53,6 +53,22 @@ async def test_only_our_own_pages_and_programs_change_anything(headers: dict[str
         assert answer.json()["status"] == status
 
 
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        pytest.param("DELETE", {}, 405, id="a DELETE has no content to tell the type of"),
+        pytest.param("DELETE", {"Origin": "http://pr-7.localhost:8080"}, 403, id="a preview's DELETE"),
+        pytest.param("POST", {}, 415, id="a POST without content, which a page may send anywhere"),
+        pytest.param("POST", {"Authorization": "Bearer x"}, 400, id="one with a token, which no page may send"),
+    ],
+)
+async def test_a_request_without_content_passes_where_no_page_can_send_it(
+    method: str, headers: dict[str, str], status: int
+):
+    async with a_client(an_api(FakeDesk())) as client:
+        assert (await client.request(method, URL, headers=headers)).status_code == status
+
+
 async def test_reading_is_open_to_pages_that_cannot_see_the_answer():
     async with a_client(an_api(FakeDesk())) as client:
         answer = await client.get(

@@ -7,12 +7,16 @@ import httpx
 import pytest
 from pydantic import TypeAdapter
 
-from controller.api import schemas
+from controller.api import schemas, target_schemas
 from tests.api.api import a_client, an_api
+from tests.api.production import a_day_in_production
+from tests.deploys.day import NAME, Day
 from tests.fakes.desk import FakeDesk
 from tests.fakes.webhooks import FakeWebhooks
 
 PIN = {"command": "pin", "actor": "ada"}
+WHY = {"reason": "prices are wrong", "actor": "ada"}
+TARGET = f"/api/v1/targets/{NAME}"
 
 
 @pytest.mark.parametrize(
@@ -31,6 +35,18 @@ PIN = {"command": "pin", "actor": "ada"}
         ("POST", "/api/v1/previews/shop/7/commands", PIN | {"command": "fly"}, 422),
         ("POST", "/api/v1/previews/shop/99/commands", PIN, 404),
         ("POST", "/api/v1/removals/approve", {"actor": "ada"}, 200),
+        ("GET", "/api/v1/targets", None, 200),
+        ("GET", TARGET, None, 200),
+        ("GET", f"{TARGET}/releases", None, 200),
+        ("GET", f"{TARGET}/timeline", None, 200),
+        ("GET", f"{TARGET}/checks", None, 200),
+        ("GET", f"{TARGET}/logs", None, 200),
+        ("GET", f"{TARGET}/artifacts/home page.png", None, 200),
+        ("POST", f"{TARGET}/rollback", WHY, 202),
+        ("POST", f"{TARGET}/rollback", WHY | {"to": 9}, 422),
+        ("POST", f"{TARGET}/hold", WHY, 202),
+        ("POST", f"{TARGET}/release", WHY, 409),
+        ("POST", f"{TARGET}/redeploy", WHY, 202),
         ("GET", "/api/v1/status", None, 200),
         ("GET", "/healthz", None, 200),
         ("GET", "/readyz", None, 200),
@@ -39,7 +55,9 @@ PIN = {"command": "pin", "actor": "ada"}
     ],
 )
 async def test_what_is_served_is_declared(method: str, path: str, body: object, status: int):
-    async with a_client(an_api(FakeDesk(), webhooks=FakeWebhooks())) as client:
+    day = await a_day_in_production() if path.startswith(TARGET) else Day()
+    day.targets.artifacts[NAME, "home page.png"] = b"PNG"
+    async with a_client(an_api(FakeDesk(), targets=day.desk, webhooks=FakeWebhooks())) as client:
         document = (await client.get("/openapi.json")).json()
         answer = await client.request(method, path, json=body)
     assert answer.status_code == status
@@ -51,7 +69,7 @@ async def test_what_is_served_is_declared(method: str, path: str, body: object, 
 
 
 async def test_every_operation_of_the_api_is_tried_above():
-    async with a_client(an_api(FakeDesk(), webhooks=FakeWebhooks())) as client:
+    async with a_client(an_api(FakeDesk(), targets=Day().desk, webhooks=FakeWebhooks())) as client:
         document = (await client.get("/openapi.json")).json()
     marks = test_what_is_served_is_declared.pytestmark[0].args[1]
     tried = {(_template(document, path.partition("?")[0]), method.lower()) for method, path, *_ in marks}
@@ -79,7 +97,7 @@ def _template(document: dict[str, Any], path: str) -> str:
 def _check(document: dict[str, Any], schema: dict[str, Any], answer: httpx.Response) -> None:
     """The named model reads it strictly: no field is missing, and none is there that is not declared."""
     name = schema["$ref"].rpartition("/")[2]
-    model = getattr(schemas, name)
+    model = getattr(schemas, name, None) or getattr(target_schemas, name)
     read = TypeAdapter(model).validate_json(answer.content)
     assert read.model_dump(mode="json") == answer.json()
     declared = set(document["components"]["schemas"][name]["required"])

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from controller.api import pages as pages_module
+from controller.api import parts
 from controller.api.app import create_api
 from controller.api.pages import create_pages
 from controller.api.rendering import MAX_NAME
@@ -241,7 +241,7 @@ async def test_what_does_not_answer_is_said_in_its_place(
     async def never(*_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(pages_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(parts, "PATIENCE", 0.05)
     monkeypatch.setattr(desk, "timeline", never)
     page = await client.get("/previews/shop/7")
     assert page.status_code == 200

@@ -14,6 +14,7 @@ from controller.common.nouns import PreviewKey
 from controller.gateway import Gateway
 from controller.gateway.serving import Server
 from tests.api.api import an_api
+from tests.deploys.day import Day
 from tests.fakes.desk import READY, FakeDesk
 from tests.gateway.conftest import eventually
 
@@ -35,12 +36,12 @@ async def served() -> AsyncIterator[Served]:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Served]:
+async def serving(**more: object) -> AsyncIterator[Served]:
     async def nobody(key: PreviewKey) -> None:
         pass
 
     bound, desk, stopping = socket.create_server(("127.0.0.1", 0)), FakeDesk(), asyncio.Event()
-    gateway = Gateway(lambda label: None, an_api(desk, stopping=stopping), "localhost", nobody)
+    gateway = Gateway(lambda label: None, an_api(desk, stopping=stopping, **more), "localhost", nobody)
     server = Server(gateway, on_stop=stopping.set)
     task = asyncio.create_task(server.serve(sockets=[bound]))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
@@ -64,6 +65,17 @@ async def test_a_change_is_told_to_everybody_who_listens(served: Served):
         for answer in (one, two):
             told = [json.loads((await answer.content.readuntil(b"\n\n")).removeprefix(b"data: ")) for _ in range(2)]
             assert told == [{"repo": "shop", "number": 7}, {"repo": None, "number": None}]
+
+
+async def test_targets_are_told_of_among_previews():
+    async with serving(targets=(day := Day()).desk) as served, served.session.get(served.url + "/api/v1/events") as one:
+        await one.content.readuntil(b"\n\n")
+        day.deployer.broadcast.tell("production")
+        assert await one.content.readuntil(b"\n\n") == b'data: {"target": "production"}\n\n'
+        served.desk.ring(READY)
+        assert await one.content.readuntil(b"\n\n") == b'data: {"repo": "shop", "number": 7}\n\n'
+        day.deployer.broadcast.tell(None)
+        assert await one.content.readuntil(b"\n\n") == b'data: {"target": null}\n\n'
 
 
 async def test_silence_is_filled_with_heartbeats(served: Served, monkeypatch: pytest.MonkeyPatch):
@@ -94,7 +106,7 @@ async def test_a_log_is_followed_line_by_line(served: Served):
 
 
 async def test_a_silent_log_is_followed_from_its_first_line(served: Served, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("controller.api.previews.FIRST_LINE_WITHIN", 0.05)
+    monkeypatch.setattr("controller.api.given.FIRST_LINE_WITHIN", 0.05)
     served.desk.lines[READY, "quiet"] = []
     async with served.session.get(served.url + "/api/v1/previews/shop/7/logs?service=quiet&follow=true") as answer:
         assert answer.status == 200

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from controller.api import views
-from controller.common.nouns import CheckJob, PreviewKey
+from controller.common.nouns import CheckJob, Phase, PreviewKey
 from controller.previews.desk import Card
-from controller.previews.model import Database, Phase, Verb
+from controller.previews.model import Database, Verb
 from smoke.model import Attempt, CheckResult, Outcome, SuiteRun
 from tests.fakes.desk import FAILED, READY, REMOVED, SLEEPING, STARTING, WAITING, FakeDesk
 from tests.fakes.examples import NOON, a_head

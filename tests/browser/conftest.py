@@ -14,6 +14,8 @@ import uvicorn
 
 from controller.api.app import create_api
 from controller.api.pages import create_pages
+from controller.api.target_pages import create_target_pages
+from controller.deploys.desk import TargetDesk
 from controller.settings import Policy
 from tests.fakes.conversations import FakeConversations
 from tests.fakes.desk import FakeDesk
@@ -46,15 +48,16 @@ class Site:
 
 
 @asynccontextmanager
-async def serving(desk: FakeDesk) -> AsyncIterator[Site]:
+async def serving(desk: FakeDesk, targets: TargetDesk | None = None) -> AsyncIterator[Site]:
     async def ready() -> dict[str, str]:
         return {}
 
     conversations = FakeConversations(desk)
     stopping = asyncio.Event()
     policy = Policy()
-    pages = create_pages(desk, conversations, policy)
-    app = create_api(desk, version="0", policy=policy, ready=ready, routers=[pages], stopping=stopping)
+    routers = [create_pages(desk, conversations, policy, targets=targets)]
+    routers += [create_target_pages(targets)] if targets else []
+    app = create_api(desk, version="0", policy=policy, ready=ready, routers=routers, targets=targets, stopping=stopping)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=3))
     task = asyncio.create_task(server.serve(sockets=[listener]))

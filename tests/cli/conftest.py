@@ -20,12 +20,23 @@ Mayfly = Callable[..., Result]
 class Stub:
     answers: dict[str, tuple[int, str]] = field(default_factory=dict)
     """By `METHOD /path?query`: a status and a body."""
+    later: dict[str, list[str]] = field(default_factory=dict)
+    """Bodies that take its place one by one, whenever it was given."""
     told: list[dict[str, object]] = field(default_factory=list)
     hosts: set[str] = field(default_factory=set)
     """By which it was asked."""
+    tokens: set[str | None] = field(default_factory=set)
+    """The `Authorization` it was asked with."""
 
     def says(self, what: str, body: object, status: int = 200) -> None:
         self.answers[what] = (status, body if isinstance(body, str) else json.dumps(body))
+
+    def answer(self, what: str) -> tuple[int, str]:
+        unknown = (404, json.dumps({"title": "Not found", "detail": f"nothing at {what.partition(' ')[2]}"}))
+        status, body = self.answers.get(what, unknown)
+        if later := self.later.get(what):
+            self.answers[what] = (status, later.pop(0))
+        return status, body
 
 
 FORGE = {
@@ -64,8 +75,8 @@ def stub(home: Path) -> Iterator[Stub]:
 
         def _answer(self) -> None:
             world.hosts.add(self.headers["Host"])
-            unknown = (404, json.dumps({"title": "Not found", "detail": f"nothing at {self.path}"}))
-            status, body = world.answers.get(f"{self.command} {self.path}", unknown)
+            world.tokens.add(self.headers["Authorization"])
+            status, body = world.answer(f"{self.command} {self.path}")
             self.send_response(status)
             self.end_headers()
             self.wfile.write(body.encode())
@@ -86,6 +97,7 @@ def stub(home: Path) -> Iterator[Stub]:
 def mayfly(home: Path, monkeypatch: pytest.MonkeyPatch) -> Mayfly:
     """Runs the command in the home's folder."""
     monkeypatch.delenv("MAYFLY_HOME", raising=False)
+    monkeypatch.delenv("MAYFLY_TOKEN", raising=False)
     monkeypatch.chdir(home.parent)
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setenv("NO_COLOR", "1")

@@ -80,7 +80,7 @@ def test_the_story_holds_and_leaves_nothing_behind(short_path: Path):
     with demo(short_path, "--once") as playing:
         text, _ = playing.communicate(timeout=380)
     assert playing.returncode == 0, text
-    assert re.findall(r"^✓ (\d+)\. ", text, re.MULTILINE) == [str(number) for number in range(1, 11)]
+    assert re.findall(r"^✓ (\d+)\. ", text, re.MULTILINE) == [str(number) for number in range(1, 15)]
     assert processes_in(short_path) == []
 
 
@@ -94,7 +94,7 @@ def test_what_stays_for_clicking_goes_with_ctrl_c(short_path: Path):
         text = ""
         while "Ctrl-C ends it all" not in text and (line := playing.stdout.readline()):
             text += line
-        assert "http://pr-2-shop.localhost:" in text
+        assert "http://pr-3-shop.localhost:" in text
         playing.send_signal(signal.SIGINT)
         playing.communicate(timeout=120)
     assert playing.returncode == 0, text

@@ -13,6 +13,7 @@ from controller.cli.checkout import Checkout
 from controller.cli.console import Failure
 from controller.cli.fake_github import FakeGitHub
 from controller.cli.hub_github import AtGitHub
+from controller.cli.hubs import OnMain
 from controller.cli.main import app
 from controller.cli.person import Person, Pull
 from controller.cli.proof import Unmet
@@ -56,16 +57,13 @@ def test_pull_requests_open_with_a_push_and_end_as_people_end_them(checkout: Che
     head = checkout.git("rev-parse", "two").strip()
     assert (hub.reports(2), hub.checks(2, head), hub.deployment(2, head)) == ([], {}, "")
 
-    assert hub.finish("one") == "it was merged"
+    hub.finish("one")
     hub.close({2: "two"})
     assert (state(hub, 1), state(hub, 2)) == ("closed", "closed")
     assert "refs/heads/one" not in checkout.git("ls-remote", "preview")
-    assert "Merge pull request #1" in checkout.git("log", "-1", "--format=%s", fetched(checkout))
-
-
-def fetched(checkout: Checkout) -> str:
-    checkout.git("fetch", "--quiet", "preview", "main")
-    return "FETCH_HEAD"
+    merged = checkout.main()
+    assert "Merge pull request #1" in checkout.git("log", "-1", "--format=%s", merged)
+    assert (hub.on_main(merged, "production"), hub.deployed(1, "production")) == (OnMain(), "")
 
 
 @pytest.mark.processes

@@ -70,6 +70,17 @@ def test_previews_find_the_programs_that_this_terminal_finds(
     assert Home(checkout / ".mayfly").policy() == Policy(local=Local(path=path))
 
 
+def test_the_examples_in_the_policy_are_right_once_they_are_said(checkout: Path, mayfly: Mayfly):
+    mayfly("init", checkout)
+    file = checkout / ".mayfly" / "mayfly.yaml"
+    _, examples = file.read_text().split("where it fails; and watched.\n")
+    file.write_text(examples.replace("# ", ""))
+    policy = Home(checkout / ".mayfly").policy()
+    [target], [probe], [_] = policy.targets, policy.probes, policy.notify
+    assert (target.repository, target.branch) == ("it-s-a-shop", "main")
+    assert probe.url == policy.url(target.name)
+
+
 def test_a_policy_that_is_there_stays(checkout: Path, mayfly: Mayfly):
     (checkout / ".mayfly").mkdir()
     (checkout / ".mayfly" / "mayfly.yaml").write_text("listen: 127.0.0.1:9\n")

@@ -9,7 +9,7 @@ from controller.cli.chapters import ALIVE, SHOP, alive_file, chapter_file
 from controller.common.spec import parse
 from tests.cli.test_init import git
 
-CHAPTERS = range(1, 6)
+CHAPTERS = range(1, 7)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_the_shops_spec_is_one():
 def test_the_story_applies_chapter_by_chapter(shop: Path):
     for chapter in CHAPTERS:
         git(shop, "am", "--quiet", str(chapter_file(chapter)))
-    assert git(shop, "rev-list", "--count", "main") == "6"
+    assert git(shop, "rev-list", "--count", "main") == "7"
     assert git(shop, "status", "--short") == ""
 
 

@@ -12,10 +12,9 @@ from aiohttp import web
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from controller.common.nouns import PreviewKey
+from controller.common.nouns import Phase, PreviewKey, Route
 from controller.gateway import Gateway
 from controller.gateway.serving import Server
-from controller.previews.model import Phase, Route
 
 KEY = PreviewKey("shop", 7)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from controller.gateway.headers import upwards
 from tests.gateway.conftest import Door, a_route, a_script, an_application, eventually
 
 pytestmark = pytest.mark.processes
@@ -92,6 +93,23 @@ async def test_what_concerns_one_connection_only_is_not_passed_on(door: Door):
     assert b'["cookie", "c=d"]' in answer
     for gone in (b"x-secret", b"keep-alive", b'"te"', b"proxy-authorization", b"upgrade", b"user-agent", b'"accept'):
         assert gone not in answer
+
+
+@pytest.mark.parametrize(
+    ("sent", "arrives"),
+    [
+        ("mayfly_session=secret", None),
+        ("__Host-mayfly_session=secret; a=b", "a=b"),
+        ("a=b; mayfly_session=secret; c=d", "a=b; c=d"),
+        ("a=b; MAYFLY_SESSION=secret", "a=b"),
+        ("my_mayfly_session=theirs", "my_mayfly_session=theirs"),
+        ("a=b;c=d;", "a=b;c=d;"),
+    ],
+)
+def test_the_dashboards_session_reaches_no_application(sent: str, arrives: str | None):
+    raw = [(b"cookie", sent.encode()), (b"accept", b"*/*")]
+    passed = dict(upwards(raw, scheme="http", host="pr-7.localhost", client="192.0.2.7"))
+    assert (passed.get("cookie"), passed["accept"]) == (arrives, "*/*")
 
 
 async def test_the_answer_is_passed_on_untouched_and_marked(door: Door):

@@ -6,8 +6,7 @@ import socket
 import pytest
 from aiohttp import web
 
-from controller.common.nouns import PreviewKey
-from controller.previews.model import Phase
+from controller.common.nouns import Phase, PreviewKey
 from tests.gateway.conftest import KEY, Door, a_door, a_route, a_script, an_application, eventually
 
 pytestmark = pytest.mark.processes

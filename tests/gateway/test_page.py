@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from controller.previews.model import Phase
+from controller.common.nouns import Phase
 from tests.gateway.conftest import Door, a_route, an_application
 
 playwright = pytest.importorskip("playwright.async_api", reason="needs the extra `browser`")

@@ -11,8 +11,8 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.http11 import Request, Response
 
+from controller.common.nouns import Phase
 from controller.gateway import sockets
-from controller.previews.model import Phase
 from tests.gateway.conftest import KEY, Door, a_route, a_script, eventually
 
 pytestmark = pytest.mark.processes

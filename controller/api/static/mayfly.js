@@ -103,9 +103,11 @@ function say(state) {
   live.textContent = state === "online" ? "live" : "not connected, trying again";
 }
 
+// A change names what it is about (repo and number, or target), as the page does; null stands for any.
 function about(change) {
-  const { live, repo, number } = main().dataset;
-  return live === "all" || !change || !change.repo || (change.repo === repo && String(change.number) === number);
+  const page = main().dataset;
+  const fits = ([name, value]) => page[name] !== undefined && (value === null || String(value) === page[name]);
+  return page.live === "all" || !change || Object.entries(change).every(fits);
 }
 
 function parsed(text) {
@@ -129,6 +131,7 @@ function listen() {
     say("offline");
     if (events && events.readyState === EventSource.CLOSED) {
       events = null;
+      refresh(); // whose session is over is led to the login
       setTimeout(listen, 3000);
     }
   };
@@ -209,7 +212,7 @@ async function send(event) {
     if (html) put(await answer.text(), false);
     else $("#said").textContent = `That was refused (${answer.status}).`;
     if (html && answer.ok && form.isConnected) form.reset();
-    all("#down[open]").forEach((fold) => (fold.open = false));
+    all(".down[open]").forEach((fold) => (fold.open = false));
   } catch {
     $("#said").textContent = "That did not reach the server; nothing was done.";
   } finally {
@@ -224,7 +227,7 @@ function filter() {
   const box = $("#filter");
   if (!box) return;
   const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const rows = all(".row");
+  const rows = all("#rows .row");
   rows.forEach((row) => (row.hidden = !words.every((word) => row.dataset.search.includes(word))));
   $("#no-match").hidden = rows.some((row) => !row.hidden);
 }
