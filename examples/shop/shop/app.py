@@ -3,12 +3,13 @@
 import asyncio
 import json
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Form, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, Form, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -25,11 +26,18 @@ BASKET = "basket"
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.database = Database(os.environ["DATABASE_URL"])
     app.state.listeners = set()
+    app.state.opens_at = 0.0
     yield
     await app.state.database.close()
 
 
-app = FastAPI(title="Ridge & Rill", lifespan=lifespan)
+def is_open(request: Request) -> None:
+    """Not so during a drill: that the process itself is healthy can still be seen."""
+    if request.url.path not in {"/healthz", "/drill"} and time.monotonic() < request.app.state.opens_at:
+        raise HTTPException(503, "A fire drill: the shop opens again in a moment.")
+
+
+app = FastAPI(title="Ridge & Rill", lifespan=lifespan, dependencies=[Depends(is_open)])
 app.mount("/static", StaticFiles(directory=HERE / "static"))
 templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
 templates.filters["money"] = lambda cents: f"£{cents / 100:,.2f}"
@@ -55,7 +63,8 @@ Quantities = Annotated[dict[int, int], Depends(quantities)]
 
 def page(name: str, chosen: dict[int, int], **values: object) -> HTMLResponse:
     template = templates.get_template(name)
-    return HTMLResponse(template.render(categories=store.CATEGORIES, in_basket=sum(chosen.values()), **values))
+    everywhere = {"categories": store.CATEGORIES, "notice": os.environ.get("SHOP_NOTICE", "")}
+    return HTMLResponse(template.render(in_basket=sum(chosen.values()), **everywhere, **values))
 
 
 def keep(response: Response, chosen: dict[int, int]) -> None:
@@ -188,6 +197,15 @@ async def healthz(db: Db) -> dict[str, str]:
     cursor = await db.execute("SELECT max(version) AS version FROM schema_migrations")
     row = await cursor.fetchone()
     return {"status": "ok", "migration": row["version"] if row else ""}
+
+
+@app.post("/drill", status_code=202)
+async def drill(request: Request, seconds: Annotated[float, Query(gt=0, le=60)]) -> dict[str, float]:
+    """Closes the shop for so long, where `SHOP_DRILL` allows that: to see who notices."""
+    if not os.environ.get("SHOP_DRILL"):
+        raise HTTPException(404)
+    request.app.state.opens_at = time.monotonic() + seconds
+    return {"closed_for": seconds}
 
 
 @app.get("/live")
