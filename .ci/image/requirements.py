@@ -18,7 +18,8 @@ _VIA = re.compile(r"^ +# +(?:via +)?([A-Za-z0-9._-]+)(?:\[[^]]*\])?$")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One pinned package: its lines as they stand in the lock, and who needs it."""
+    """One pinned package: its lines as they stand in the lock, and who needs it. A package may have several, for
+    different versions of Python: pip chooses."""
 
     name: str
     lines: tuple[str, ...]
@@ -43,14 +44,14 @@ def entries(lock: str) -> Iterator[Entry]:
 def needed(lock: str, names: Iterable[str]) -> list[Entry]:
     """What the named packages need, themselves included, in the order of the lock. Raises LookupError on one that the
     lock does not have."""
-    known = {entry.name: entry for entry in entries(lock)}
+    known = list(entries(lock))
     wanted, found = {normal(name) for name in names}, set[str]()
-    if missing := wanted - known.keys():
+    if missing := wanted - {entry.name for entry in known}:
         raise LookupError(f"requirements.lock has no {', '.join(sorted(missing))}: `make lock` makes it anew")
     while wanted != found:
         found = set(wanted)
-        wanted |= {entry.name for entry in known.values() if entry.needed_by & found}
-    return [entry for entry in known.values() if entry.name in wanted]
+        wanted |= {entry.name for entry in known if entry.needed_by & found}
+    return [entry for entry in known if entry.name in wanted]
 
 
 def direct(pyproject: str, extras: Iterable[str]) -> list[str]:

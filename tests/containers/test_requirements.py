@@ -54,6 +54,13 @@ def test_every_one_of_them_is_held_by_its_hash(chosen: ModuleType) -> None:
         assert not entry.endswith("\\")
 
 
+def test_a_package_that_the_lock_has_for_several_pythons_is_there_for_each(chosen: ModuleType) -> None:
+    one = "one=={} ; python_version {} '3.12' \\\n    --hash=sha256:a\n    # via two\n"
+    lock = one.format(1, "<") + one.format(2, ">=") + "two==1 \\\n    --hash=sha256:c\n"
+
+    assert [entry.lines[0].split()[0] for entry in chosen.needed(lock, ["two"])] == ["one==1", "one==2", "two==1"]
+
+
 def test_an_extra_that_is_not_there_is_refused(chosen: ModuleType) -> None:
     with pytest.raises(LookupError, match="there is no extra postgres"):
         chosen.main("postgres")
