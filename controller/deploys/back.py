@@ -73,8 +73,8 @@ def _back(case: Case, bad: Release, good: Release, because: str, now: datetime, 
     if not case.rules.may_roll_back:
         stop = Stop(f"{name_of(bad)}: {because}; the policy names no way to roll this target back", now)
         return Halt(stop, bad.number, evidence(case.seen), order)
-    between = _between(case.seen.record, good.number, bad.number)
-    migrated = [one for one in between if one.number in case.seen.migrated and not _works_after(case, good, one)]
+    after = _after(case.seen.record, good.number)
+    migrated = [one for one in after if one.number in case.seen.migrated and not _works_after(case, good, one)]
     never = [one for one in migrated if one.spec.database.rollback in (None, "never")]
     if never and not force:
         return Halt(_migration_in_the_way(case, bad, good, never, because, now), bad.number, evidence(case.seen), order)
@@ -93,9 +93,9 @@ def _migration_in_the_way(
     return Stop(why, now, (back, stay))
 
 
-def _between(record: Record, good: int, bad: int) -> list[Release]:
-    """What ran after the good one, the bad one included, oldest first."""
-    return [one for one in record.releases if good < one.number <= bad and one.live_at is not None]
+def _after(record: Record, good: int) -> list[Release]:
+    """What ran after the good one, oldest first: what that left in the database may still be there."""
+    return [one for one in record.releases if good < one.number and one.live_at is not None]
 
 
 def _works_after(case: Case, good: Release, other: Release) -> bool:

@@ -261,6 +261,12 @@ class TestMigrations:
 
         assert isinstance(next_step(case_of(halted, migrated=[2], wishes=ASKED), SOON), Wait)
 
+    def test_what_a_forced_rollback_left_there_is_still_in_the_way_of_going_further_back(self):
+        forced = Rollback(3, 2, "forced", "ada", NOON, restored=True)
+        record = a_record(a_good(1), a_good(2), a_release(3, REJECTED), live=2, rollback=forced)
+
+        assert isinstance(next_step(case_of(record, migrated=[3], wishes=ASKED), SOON), Halt)
+
 
 class TestSoak:
     RULES = Rules(soak=timedelta(minutes=10), soak_failures=2)
