@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from controller.common.nouns import CheckJob, PreviewKey, Service, ServiceState
+from controller.common.nouns import CheckJob, Phase, PreviewKey, Service, ServiceState
 from controller.common.spec import Spec, parse
-from controller.previews.model import Case, Decision, Phase, Preview, PullRequest, Verb
+from controller.previews.model import Case, Decision, Preview, PullRequest, Verb
 from smoke.model import Attempt, CheckResult, Outcome, SuiteRun
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

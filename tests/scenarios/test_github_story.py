@@ -17,9 +17,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from controller.adapters.github.markers import topic_of
 from controller.cli import demo
 from controller.cli.hub_github import AtGitHub
 from controller.cli.main import app
+from controller.cli.operator import TARGET
 from controller.cli.proof import Unmet
 from controller.cli.stage import Stage
 from controller.cli.story import BRANCH, Step, steps
@@ -34,6 +36,8 @@ pytestmark = [
 
 FOLDER = Path(__file__).parent / "github_story"
 REVIEWED = {4: "green", 5: "broken-page", 6: "broken-checkout", 7: "broken-migration", 8: "fixed", 9: "merged"}
+DEPLOYED = {10: "deployed"}
+"""As above: of production, on the commit of main and on the pull request that was merged."""
 """The steps after which GitHub says no more until the next one, and the files of what it then holds."""
 WRITES = os.environ.get("MAYFLY_GOLDEN") == "write"
 SETTLES_WITHIN = 3 if WRITES else 10
@@ -67,8 +71,9 @@ class Played:
     def _watched(self, number: int, step: Step, stage: Stage) -> Callable[[], str]:
         def play() -> str:
             seen = step.play()
-            if number in REVIEWED:
-                self.stood[number] = settled(stage, reviewed(number))
+            if number in REVIEWED | DEPLOYED:
+                look = told if number in REVIEWED else told_of_main
+                self.stood[number] = settled(stage, look, reviewed(number))
             return seen
 
         return play
@@ -78,9 +83,9 @@ def test_what_stands_on_github_is_as_it_was_reviewed(postgres_binaries: Path, su
     """`postgres_binaries` skips where there are none."""
     played = play()
     assert played.code == 0, played.said
-    assert re.findall(r"^✓ (\d+)\. ", played.said, re.MULTILINE) == [str(number) for number in range(1, 11)]
+    assert re.findall(r"^✓ (\d+)\. ", played.said, re.MULTILINE) == [str(number) for number in range(1, 15)]
     assert played.left == []
-    for number, name in REVIEWED.items():
+    for number, name in (REVIEWED | DEPLOYED).items():
         with subtests.test(name):
             if WRITES:
                 (FOLDER / f"{name}.md").write_text(played.stood[number])
@@ -102,14 +107,14 @@ def play() -> Played:
 
 
 def reviewed(number: int) -> str:
-    file = FOLDER / f"{REVIEWED[number]}.md"
+    file = FOLDER / f"{(REVIEWED | DEPLOYED)[number]}.md"
     return file.read_text() if file.exists() else ""
 
 
-def settled(stage: Stage, expected: str) -> str:
+def settled(stage: Stage, look: Callable[[Stage], str], expected: str) -> str:
     """What stands there once it is as expected, or in the end."""
     deadline = time.monotonic() + SETTLES_WITHIN
-    while (stands := told(stage)) != expected and time.monotonic() < deadline:
+    while (stands := look(stage)) != expected and time.monotonic() < deadline:
         time.sleep(0.5)
     return stands
 
@@ -122,13 +127,35 @@ def told(stage: Stage) -> str:
     def ask(path: str) -> Any:
         return hub.ada.ask("GET", f"/repos/{hub.repo}/{path}", Any)
 
-    parts = ["# Comments", *(f"{one['user']['login']}:\n\n{one['body']}" for one in ask("issues/1/comments"))]
+    comments = [one for one in ask("issues/1/comments") if not topic_of(one["body"])]
+    parts = ["# Comments", *(f"{one['user']['login']}:\n\n{one['body']}" for one in comments)]
     parts.append(f"# Checks at {shas[-1]}")
     for run in ask(f"commits/{shas[-1]}/check-runs?filter=all")["check_runs"]:
         parts += check(run, ask(f"check-runs/{run['id']}/annotations"))
     parts.append("# Deployments, the latest status of each")
-    parts += [deployment(one, ask(f"deployments/{one['id']}/statuses")[0]) for one in ask("deployments")]
+    previews = [one for one in ask("deployments") if one["environment"] != TARGET]
+    parts += [deployment(one, ask(f"deployments/{one['id']}/statuses")[0]) for one in previews]
     parts.append(environment(ask, "preview%2Facme%2Fshop%2F1"))
+    return varying("\n\n".join(parts) + "\n", shas)
+
+
+def told_of_main(stage: Stage) -> str:
+    """The latest status says all that the others said before."""
+    assert isinstance(stage.hub, AtGitHub)
+    hub, merged = stage.hub, stage.checkout.main()
+
+    def ask(path: str) -> Any:
+        return hub.ada.ask("GET", f"/repos/{hub.repo}/{path}", Any)
+
+    status = ask(f"commits/{merged}/statuses")[0]
+    parts = ["# Comment", hub.deployed(1, TARGET), f"# Status of {merged}"]
+    parts += [f"{status['context']}: {status['state']}: {status['description']} · {status['target_url']}", "# Check"]
+    for run in ask(f"commits/{merged}/check-runs?filter=all")["check_runs"]:
+        parts += check(run, ask(f"check-runs/{run['id']}/annotations"))
+    deployments = ask(f"deployments?environment={TARGET}")
+    parts.append("# Deployments, the latest status of each")
+    parts += [deployment(one, ask(f"deployments/{one['id']}/statuses")[0]) for one in deployments]
+    shas = stage.checkout.git("rev-list", "--first-parent", "--reverse", merged).split()
     return varying("\n\n".join(parts) + "\n", shas)
 
 

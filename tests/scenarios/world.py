@@ -135,12 +135,16 @@ class World:
         return done.stdout + done.stderr
 
     def start(self) -> None:
+        self.launch()
+        self.wait(lambda: self.get("/healthz") is not None, "the controller to answer")
+
+    def launch(self) -> None:
+        """It answers a little later."""
         if self._server is not None:
             self._server.wait(PATIENCE)
         command = [sys.executable, "-m", "controller", "serve", "--home", str(self.home.path)]
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        self.wait(lambda: self.get("/healthz") is not None, "the controller to answer")
 
     @property
     def pid(self) -> int:
