@@ -72,7 +72,7 @@ def bars(days: Sequence[Day]) -> Markup:
     here, as there are thousands of them; none of it is a stranger's."""
     calm = "".join(_stroke(place, day) for place, day in enumerate(days) if not _is_news(day))
     news = (_news(place, day) for place, day in enumerate(days) if _is_news(day))
-    return Markup("".join([f'<path d="{calm}"><title>{CALM}</title></path>' if calm else "", *news]))  # noqa: S704 - see above
+    return Markup("".join([f'<path class="calm" d="{calm}"><title>{CALM}</title></path>' if calm else "", *news]))  # noqa: S704 - see above
 
 
 def _is_news(day: Day) -> bool:

@@ -65,13 +65,32 @@ async def test_the_page_says_first_whether_everything_works(client: httpx.AsyncC
     assert '<span class="pill rest">unknown</span>' in page.text
 
 
-async def test_there_is_a_bar_for_each_of_90_days_and_each_says_what_it_was(client: httpx.AsyncClient) -> None:
+async def test_there_is_a_bar_for_each_of_90_days_and_each_that_has_news_tells_them(client: httpx.AsyncClient) -> None:
     page = await client.get("/status/shop")
-    bars = re.findall(r'<rect class="(\w+)" x="\d+"[^>]*><title>([^<]*)</title>', page.text)
-    assert len(bars) == 90
-    assert bars[-8] == ("bad", "07 March: 50% of 6 samples passed, 3 failed")
-    assert bars[0] == ("good", "15 December: 100% of 6 samples passed")
+    days = page.text.partition('<svg class="days good"')[2].partition("</svg>")[0]
+    paths = re.findall(r'<path(?: class="(\w+)")? d="([^"]+)"><title>([^<]*)</title>', days)
+    assert sorted(place for _, path, _ in paths for place in map(int, re.findall(r"M(\d+) 0v30", path))) == [
+        2 + 4 * day for day in range(90)
+    ]
+    assert [(tone, words) for tone, _, words in paths] == [
+        ("calm", "nothing failed on these days"),
+        ("bad", "07 March: 50% of 6 passed, 3 failed"),
+        ("warn", "14 March: 98.61% of 144 passed, 2 failed"),
+    ]
     assert 'aria-label="The shop, 90 days: 88 up, 1 degraded, 1 down"' in page.text
+
+
+async def test_a_day_of_which_nothing_is_known_is_seen_to_be_one(client: httpx.AsyncClient) -> None:
+    page = await client.get("/status/cellar")
+    assert page.text.count('<path class="rest" d="M') == 90
+    assert '<path class="rest" d="M2 20v10"><title>15 December: nothing is known</title></path>' in page.text
+    assert "on these days" not in page.text
+
+
+async def test_the_steps_of_a_plot_have_words_to_point_at_where_there_is_one(client: httpx.AsyncClient) -> None:
+    assert 'class="hit"' in (await client.get("/status/search")).text
+    assert 'class="hit"' in (await client.get("/probes/search")).text
+    assert 'class="hit"' not in (await client.get("/status")).text
 
 
 async def test_availability_is_cut_and_not_rounded(client: httpx.AsyncClient) -> None:

@@ -3,9 +3,10 @@ ones, as another controller has them."""
 
 import asyncio
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -131,8 +132,27 @@ class SamplesContract:
             assert await samples.days(since) == await exact.days(since)
             assert await samples.latest("shop") == await exact.latest("shop")
             for step in (FIVE_MINUTES, HOUR, 7 * HOUR, DAY):
-                ours, theirs = [await by.series("shop", since, until, step) for by in (samples, exact)]
-                assert same_to_two_percent(ours, theirs)
+                ours, theirs = [await by.series_of(["shop", "docs"], since, until, step) for by in (samples, exact)]
+                assert ours.keys() == theirs.keys()
+                assert all(same_to_two_percent(ours[probe], theirs[probe]) for probe in theirs)
+
+    @pytest.mark.parametrize("rolled", [pytest.param(False, id="fresh"), pytest.param(True, id="rolled up")])
+    async def test_of_some_probes_comes_what_comes_of_all(self, samples: Samples, rolled: bool) -> None:
+        await samples.append([*some(5, 1_000, lasts=50 * HOUR), a_sample(probe="search")])
+        if rolled:
+            await samples.roll_up(NOON + 48 * HOUR)
+        window, asked = (NOON + 77 * SECOND, NOON + 49 * HOUR + SECOND), ["shop", "search", "nobody's"]
+
+        def few(by_probe: Mapping[str, Any]) -> dict[str, Any]:
+            return {probe: found for probe, found in by_probe.items() if probe in asked}
+
+        assert await samples.counts(*window, asked) == few(await samples.counts(*window))
+        assert await samples.days(NOON, asked) == few(await samples.days(NOON))
+        assert set(await samples.days(NOON, asked)) == {"shop", "search"}
+        of_shop = await samples.series("shop", NOON, window[1], HOUR)
+        assert (await samples.series_of(asked, NOON, window[1], HOUR))["shop"] == of_shop
+        assert set(await samples.series_of(asked, NOON, window[1], HOUR)) == {"shop", "search"}
+        assert await samples.series_of([], NOON, window[1], HOUR) == {}
 
     async def test_rolling_up_again_changes_nothing(self, samples: Samples, beside: Samples) -> None:
         await samples.append(some(4, 1_000, lasts=5 * HOUR))

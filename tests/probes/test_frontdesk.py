@@ -42,8 +42,23 @@ class World:
     def fires(self, alarm, probe="shop"):
         self.alerts.kept_healths[probe, alarm] = Health(NOON - HOUR, NOON - HOUR, "it burns")
 
+    def asked(self):
+        """Of which probes History is asked from now on, one for each question."""
+        found = []
+        for method in ("counts", "days"):
+            setattr(self.samples, method, heard(getattr(self.samples, method), found))
+        return found
+
     async def state(self):
         return (await self.desk.probe("shop")).state
+
+
+def heard(method, found):
+    async def hear(*arguments):
+        found.append(tuple(arguments[-1]))
+        return await method(*arguments)
+
+    return hear
 
 
 async def test_nothing_is_known_of_one_that_was_never_sampled():
@@ -135,6 +150,35 @@ async def test_the_status_page_shows_90_days_and_what_happened():
     assert [(one.probe, one.suspect) for one in page.incidents] == [("shop", "")]
     assert page.headline == "Everything works"
     assert len((await world.desk.status(public=False)).probes) == 2
+
+
+async def test_the_status_of_one_asks_for_that_one_alone():
+    world = World(a_probe(), a_probe("search"), a_probe("secret", public=False))
+    world.sampled(*[PASSED] * 10)
+    world.sampled(*[FAILED] * 10, probe="search")
+    await world.alerts.open_incident(Incident("search", Alarm.FAST_BURN, NOON - HOUR, None, ""))
+    asked = world.asked()
+    page = await world.desk.status(public=True, name="shop")
+    assert [card.counts for card, _ in page.probes] == [Counts(10)]
+    assert [days[-1].counts for _, days in page.probes] == [Counts(10)]
+    assert page.incidents == ()
+    assert asked
+    assert set(asked) == {("shop",)}
+
+
+@pytest.mark.parametrize("name", ["secret", "nobody's"])
+async def test_one_that_is_not_to_be_seen_is_not_there(name):
+    world = World(a_probe(), a_probe("secret", public=False))
+    assert (await world.desk.status(public=True, name=name)).probes == ()
+
+
+async def test_several_are_told_of_at_once_and_a_stranger_is_refused():
+    world = World(a_probe(), a_probe("search"))
+    world.sampled(PASSED)
+    found = await world.desk.series_of(["shop", "search"], NOON - HOUR, NOON, HOUR)
+    assert [(name, [point.counts for point in points]) for name, points in found.items()] == [("shop", [Counts(1)])]
+    with pytest.raises(Refused, match="no probe `shp`"):
+        await world.desk.series_of(["shop", "shp"], NOON - HOUR, NOON, HOUR)
 
 
 @pytest.mark.parametrize(

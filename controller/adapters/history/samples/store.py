@@ -114,9 +114,9 @@ class SqlSamples:
     async def days(self, since: datetime, probes: Collection[str] = ()) -> Mapping[str, tuple[Point, ...]]:
         rows = await self._connections.read(queries.days(micros(since), _clean(probes)))
         found: dict[str, dict[int, Counts]] = {}
-        for row in rows:
-            of_probe = found.setdefault(row.probe, {})
-            of_probe[row.day] = of_probe.get(row.day, Counts()) + _counts(row)
+        for probe, total, failed, broken, day in map(tuple, rows):
+            of_probe, counts = found.setdefault(probe, {}), Counts(total, failed, broken)
+            of_probe[day] = of_probe[day] + counts if day in of_probe else counts
         return {
             probe: tuple(Point(moment(day * DAY), counts) for day, counts in sorted(by_day.items()))
             for probe, by_day in found.items()
