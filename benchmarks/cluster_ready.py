@@ -22,9 +22,9 @@ from benchmarks.model import Row, Skipped
 from controller.adapters.kubernetes.names import MANAGED_BY
 from controller.adapters.kubernetes.shapes import Obj
 from controller.adapters.shared.run import run
-from controller.common.nouns import PreviewKey
+from controller.common.nouns import Phase, PreviewKey
 from controller.common.spec import Spec
-from controller.previews.model import DeployOrder, Phase
+from controller.previews.model import DeployOrder
 
 ROUNDS = 5
 LIMIT = timedelta(minutes=5)

@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from benchmarks.model import Row
-from controller.common.nouns import PreviewKey, Service, ServiceState
+from controller.common.nouns import Phase, PreviewKey, Service, ServiceState
 from controller.common.spec import parse
-from controller.previews.model import Case, Phase, Preview, PullRequest, Rules
+from controller.previews.model import Case, Preview, PullRequest, Rules
 from controller.previews.plan import plan
 
 PREVIEWS = 10_000

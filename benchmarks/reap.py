@@ -86,12 +86,12 @@ class _Forge(FakeForge):
 
     def __init__(self, revision: str, image: str) -> None:
         super().__init__(lambda: datetime.now(UTC) - timedelta(seconds=5))
-        self._revision = revision
+        self._only_commit = revision
         self._spec = f'services: {{web: {{image: "{image}", command: [serve, good, one], port: 8000}}}}'.encode()
 
     def push(self, key: PreviewKey, files: Mapping[str, str] | None = None) -> str:
-        self.edit(key, head=self._revision)
-        return self._revision
+        self.edit(key, head=self._only_commit)
+        return self._only_commit
 
     async def read_file(self, repo: str, revision: str, path: str, limit: int) -> bytes | None:
         return self._spec if path == FILE else None
