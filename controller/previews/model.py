@@ -267,4 +267,3 @@ class Event:
     text: str
     actor: str = "mayfly"
     revision: str = ""
-
