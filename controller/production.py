@@ -103,10 +103,15 @@ def _watch(given: Given, postman: Postman, deployer: Deployer) -> Watch:
         if await court.accuse(found.target, found.release, because, alert):
             deployer.bell.ring(found.target)
 
+    def is_there(target: str) -> bool:
+        case = deployer.cases.get(target)
+        return case is None or case.seen.record.live > 0
+
     around = Around(
         post=postman.post,
         link=lambda name: f"{policy.url()}/probes/{name}",
         suspect=suspect,
+        is_there=is_there,
         accuse=accuse,
         meter=given.metrics,
         clock=given.clock,

@@ -82,12 +82,17 @@ class Alarms:
         firing = Counter(alarm for probe in self._healths if probe != words.PROBER for alarm in self.firing(probe))
         return {alarm: firing[alarm] for alarm in Alarm}
 
+    def excused(self, probe: str, at: datetime) -> bool:
+        """In a maintenance window, or before its target was there for the first time."""
+        target = self._probes[probe].target
+        return self.maintained(probe, at) or (target is not None and not self._around.is_there(target))
+
     def maintained(self, probe: str, at: datetime) -> bool:
         return any(one.begins <= at < one.ends and (not one.probes or probe in one.probes) for one in self._maintenance)
 
     def muted(self, probe: str, at: datetime) -> bool:
         silenced = any(one.begins <= at < one.ends and one.probe in {"", probe} for one in self._silences)
-        return silenced or self.maintained(probe, at)
+        return silenced or self.excused(probe, at)
 
     def calm(self, probe: str, now: datetime) -> bool:
         """Whether there is nothing to judge: it does not fail, fires nothing and is heard of. Cheap."""

@@ -36,6 +36,8 @@ class Around:
     """The release of a target that became live so shortly before that it may be the cause."""
     accuse: Callable[[Suspect, str, str], Awaitable[None]] = let_be
     """Told with the reason and the alert's id, once or more for the same one."""
+    is_there: Callable[[str], bool] = lambda target: True
+    """Whether a target was ever deployed, as far as that is known. Before, its probes fail by nobody's fault."""
     meter: Meter = field(default_factory=NoMeter)
     clock: Callable[[], datetime] = now
     folder: Path | None = None

@@ -120,8 +120,8 @@ class Watch:
             self.hear(sample)
 
     def marked(self, sample: Sample) -> Sample:
-        """Excused where it was taken in a maintenance window."""
-        return replace(sample, excused=True) if self.alarms.maintained(sample.probe, sample.at) else sample
+        """Excused where it counts against nobody."""
+        return replace(sample, excused=True) if self.alarms.excused(sample.probe, sample.at) else sample
 
     def hear(self, sample: Sample) -> None:
         """One that History has, or will have; from whatever location."""

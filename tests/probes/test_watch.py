@@ -27,13 +27,15 @@ class World:
         self.posted = {}
         self.accused = []
         self.suspects = None
+        self.deployed = True
         self.dies_at = ""
         self.probes = probes or (a_probe(),)
         self.probing = Probing.model_validate(probing)
         self.watch = self.a_watch()
 
     def a_watch(self):
-        around = Around(self.post, lambda name: f"/probes/{name}", self.suspect, self.accuse, clock=lambda: self.now)
+        link, there = lambda name: f"/probes/{name}", lambda target: self.deployed
+        around = Around(self.post, link, self.suspect, self.accuse, is_there=there, clock=lambda: self.now)
         return Watch(self.probes, self.probing, self.samples, Mortal(self), around)
 
     async def post(self, notices):
@@ -218,6 +220,16 @@ async def test_maintenance_excuses_and_what_still_burns_at_its_end_fires_then():
     assert world.told() == [FIRING]
     await world.watch._keeper.flush()
     assert [one.excused for one in world.samples.kept] == [True] * 19 + [False] * 4
+
+
+async def test_what_was_never_deployed_pages_nobody_until_it_is():
+    world = World(a_probe(target="production"))
+    world.deployed = False
+    await world.takes(*[FAILED] * 30)
+    assert world.told() == []
+    world.deployed = True
+    await world.takes(*[FAILED] * 4)
+    assert world.told() == [FIRING]
 
 
 async def test_a_silence_is_kept_and_what_still_burns_at_its_end_fires_then():
