@@ -32,9 +32,10 @@ async def _run(location: str, controller: str, token: str, secret: str, folder: 
     from controller.agent.link import Link  # noqa: PLC0415
     from controller.beginning import log_to_stderr  # noqa: PLC0415
 
+    link = Link(controller, token, insecure=insecure)
     log_to_stderr()
     with alone(folder):
-        working = Agent(Link(controller, token, insecure=insecure), location, tokens.digest(secret), folder)
+        working = Agent(link, location, tokens.digest(secret), folder)
         task = asyncio.ensure_future(working.run())
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)

@@ -93,7 +93,7 @@ class TestServer:
         assert two[0].url() == two[1].url()
 
     async def test_killed_it_comes_back_with_what_it_knew(self, server: EmbeddedPostgres) -> None:
-        await ask(server, "SET synchronous_commit = on; CREATE TABLE kept AS SELECT 7 AS x; SELECT 1")
+        await ask(server, "CREATE TABLE kept AS SELECT 7 AS x; SELECT 1")
         pid, url = await postmaster(server), server.url()
         os.kill(pid, signal.SIGKILL)
         await gone(pid)
@@ -172,7 +172,7 @@ class TestServer:
     async def test_what_stays_after_the_machine_went_down(
         self, server: EmbeddedPostgres, tmp_path: Path, properly: bool, boot: str, kept: bool
     ) -> None:
-        await ask(server, "SET synchronous_commit = on; CREATE TABLE typed (n int); SELECT 1")
+        await ask(server, "CREATE TABLE typed (n int); SELECT 1")
         data, pid = await folder(server), await postmaster(server)
         if properly:
             await server.stop()
