@@ -28,7 +28,7 @@ async def soak(probes: Collection[Probe], samples: Samples, target: str, since: 
     mine = [probe.name for probe in probes if probe.target == target]
     if not mine:
         return Soaked()
-    found = await samples.counts(since, now)
+    found = await samples.counts(since, now, mine)
     counts = {name: found.get(name, Counts()) for name in mine}
     worst = max(mine, key=lambda name: counts[name].failed)
     message = await _message(samples, worst, since) if counts[worst].failed else ""
